@@ -1,0 +1,41 @@
+"""The one list of public names: name -> module. `tripos.__getattr__`, the contract tests, the docs, the
+artifact loader and the run all read it; a class that is not here cannot be loaded from a file."""
+
+from __future__ import annotations
+
+ESTIMATORS: dict[str, str] = {
+    "LinearRegression": "tripos.supervised.linear.least_squares",
+    "Ridge": "tripos.supervised.linear.least_squares",
+    "LogisticRegression": "tripos.supervised.linear.logistic",
+    "GaussianNB": "tripos.supervised.bayes.gaussian",
+    "MultinomialNB": "tripos.supervised.bayes.multinomial",
+    "DummyClassifier": "tripos.supervised.dummy",
+    "DummyRegressor": "tripos.supervised.dummy",
+}
+
+TRANSFORMERS: dict[str, str] = {
+    "Encoder": "tripos.data.encoder",
+}
+
+FUNCTIONS: dict[str, str] = {
+    "read_table": "tripos.data.read",
+    "Schema": "tripos.data.schema",
+    "profile": "tripos.data.profile",
+    "split": "tripos.data.split",
+    "scan": "tripos.compute.blocks",
+    "save": "tripos.artifact",
+    "load": "tripos.artifact",
+    "run": "tripos.workflow.run",
+    "minimize": "tripos.optimization",
+    "TriposError": "tripos.errors",
+    "BudgetError": "tripos.errors",
+    "ArtifactError": "tripos.errors",
+    "TableError": "tripos.errors",
+    "SplitError": "tripos.errors",
+    "RunError": "tripos.errors",
+    "TriposWarning": "tripos.errors",
+    "TableWarning": "tripos.errors",
+    "DataWarning": "tripos.errors",
+}
+
+PUBLIC: dict[str, str] = {**ESTIMATORS, **TRANSFORMERS, **FUNCTIONS}

@@ -1,0 +1,1 @@
+"""Supervised learning: from pairs (x, y) to a function that predicts y."""
