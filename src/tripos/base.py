@@ -1,0 +1,458 @@
+"""The contract every estimator keeps: what DESIGN promises 1 to 9 mean in code.
+
+An estimator states as class data what it needs from a table (`needs`), what its saved state is (`state`),
+whether fits can be merged (`mergeable`) and which promise it cannot keep (`exceptions`). Its `fit` begins with
+`self._start_fit(X, y, sample_weight)`, which turns whatever the user passed into one `Training`; its `predict`
+begins with `self._input(X)`, which returns a float array of the right width untouched in well under a
+microsecond. Everything else here serves those two calls.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.callback._callback_support import callback_management_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from tripos import inputs, labels
+from tripos.compute.arrays import kernel_array
+from tripos.compute.blocks import Blocks, row_blocks
+from tripos.data.encoder import Encoder
+from tripos.data.needs import Needs
+from tripos.errors import TableError
+from tripos.state import Labels, Nested, Number, Strings
+from tripos.watch import Progress
+
+_FLOAT64, _FLOAT32 = inputs.FLOATS
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a fit works on, whichever way it was passed.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_rows, n_features), or None
+        C-contiguous float32 or float64; None when the rows are streamed.
+    y : ndarray or None
+        Regressors: floats of X's dtype, shape (n_rows,) or (n_rows, n_outputs). Classifiers: int64 positions in `classes_`.
+    sample_weight : float64 ndarray of shape (n_rows,), or None
+        Strictly positive: rows of weight zero were dropped.
+    blocks : Blocks
+        The same rows in blocks, for learners written as partial / merge / solve.
+    n_features : int
+        Columns after encoding.
+    """
+
+    X: Any
+    y: np.ndarray | None
+    sample_weight: np.ndarray | None
+    blocks: Blocks
+    n_features: int
+
+    @property
+    def in_memory(self) -> bool:
+        return self.X is not None
+
+
+def _watched(fit: Callable) -> Callable:
+    """Runs `fit` inside scikit-learn's callback protocol when callbacks are set; costs nothing when not."""
+
+    @functools.wraps(fit)
+    def watched_fit(self: Estimator, *args: Any, **kwargs: Any) -> Any:
+        listening = hasattr(self, "_skl_callbacks") or hasattr(self, "_parent_callback_ctx")
+        if not listening or hasattr(self, "_callback_fit_ctx"):
+            return fit(self, *args, **kwargs)
+        with callback_management_context(self):
+            result = fit(self, *args, **kwargs)
+            if not hasattr(self, "_callback_fit_ctx"):  # closed form: the whole fit is one task
+                Progress.report_single_task(self)
+            return result
+
+    return watched_fit
+
+
+class Estimator(CallbackSupportMixin, BaseEstimator):
+    """Base of every Tripos estimator: scikit-learn's protocol plus the house contract.
+
+    Class attributes
+    ----------------
+    needs : Needs
+        What the learner wants from an encoder: categories, missing values, scale, sign, text, dates.
+    state : dict of str to spec
+        The fitted attributes that are saved, and what each must look like (see `tripos.state`).
+    mergeable : bool
+        Whether two fitted instances can be merged into what one fit on all rows gives.
+    exceptions : dict of str to str
+        Promises this estimator cannot keep -> the reason, shown in the documentation.
+    interpretability : {"high", "medium", "low"}
+    """
+
+    needs: ClassVar[Needs] = Needs()
+    state: ClassVar[Mapping[str, Any]] = {
+        "n_features_in_": Number("i", low=1),
+        "feature_names_in_": Strings("features_in", optional=True),
+        "encoder_": Nested("Encoder", optional=True),
+    }
+    mergeable: ClassVar[bool] = False
+    exceptions: ClassVar[Mapping[str, str]] = {}
+    interpretability: ClassVar[str] = "medium"
+
+    _width: int = -1  # columns a plain float array must have to pass unchecked; -1: always check
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "fit" in cls.__dict__:
+            cls.fit = _watched(cls.__dict__["fit"])  # type: ignore[attr-defined]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.needs.sparse
+        tags.input_tags.allow_nan = True
+        tags.input_tags.positive_only = self.needs.sign == "non-negative"
+        return tags
+
+    @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        """Parameters worth searching: name -> list of choices, or (low, high, "log" or "linear")."""
+        return {}
+
+    @property
+    def encoded_feature_names_(self) -> np.ndarray:
+        """Names of the columns that coefficients refer to, shape (n_features,): the input's, or the encoder's."""
+        check_is_fitted(self)
+        if getattr(self, "encoder_", None) is not None:
+            return np.asarray(self.encoder_.get_feature_names_out(), dtype=object)
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None:
+            return np.asarray(names, dtype=object)
+        return np.array([f"x{j}" for j in range(self.n_features_in_)], dtype=object)
+
+    # ---- fit time -------------------------------------------------------------------------------
+
+    def _start_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        reset: bool = True,
+        multi_output: bool = False,
+        classes: Any = None,
+        check_finite: bool = True,
+    ) -> Training:
+        """Checks parameters and data and brings them to the form kernels take.
+
+        Parameters
+        ----------
+        X : array-like, CSR matrix, table, `Blocks`, or list of 2-d arrays (blocks)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like of shape (n_rows,), optional
+        reset : bool
+            False in the second and later calls of `partial_fit`.
+        multi_output : bool
+            Whether `y` may have several columns.
+        classes : array-like, optional
+            All class labels, for the first call of `partial_fit`.
+        check_finite : bool
+            False for learners whose statistics show NaN and infinity by themselves; they then call
+            `_start_fit` once more with True, which encodes missing values or names the bad cell.
+        """
+        self._validate_params()
+        if isinstance(X, Blocks) or _is_list_of_blocks(X):
+            return self._start_streamed_fit(X, y, sample_weight, reset=reset, classes=classes)
+        if sample_weight is not None:
+            X, y, sample_weight = self._checked_weights(X, y, sample_weight)
+        target = self._target(y, multi_output=multi_output, reset=reset, classes=classes)
+        array = self._training_input(X, target, sample_weight, reset=reset, check_finite=check_finite)
+        if target is not None:
+            check_consistent_length(array, target)
+            if target.dtype.kind == "f":
+                target = kernel_array(target, array.dtype)
+        return Training(
+            X=array,
+            y=target,
+            sample_weight=sample_weight,
+            blocks=row_blocks(array, target, sample_weight),
+            n_features=array.shape[1],
+        )
+
+    def _checked_weights(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, np.ndarray]:
+        """Valid weights; rows of weight zero leave, since a weight of zero means the row is not there."""
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if sample_weight.all():
+            return X, y, kernel_array(sample_weight)
+        if y is not None:
+            check_consistent_length(X, y)
+        keep = np.flatnonzero(sample_weight)
+        return _safe_indexing(X, keep), None if y is None else _safe_indexing(y, keep), sample_weight[keep]
+
+    def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray | None:
+        """The target in numbers; unsupervised estimators have none."""
+        return None
+
+    def _training_input(
+        self,
+        X: Any,
+        y: np.ndarray | None,
+        sample_weight: np.ndarray | None,
+        *,
+        reset: bool,
+        check_finite: bool,
+    ) -> Any:
+        if reset:
+            self._width = -1
+            self.__dict__.pop("encoder_", None)
+        if getattr(self, "encoder_", None) is not None:
+            return self._encoded(X)
+        X = _as_array_like(X)
+        array = self._plain_numbers(X, reset=reset)
+        if array is None:
+            return self._fit_encoder(X, y, sample_weight, reset=reset)
+        if check_finite and not inputs.all_finite(array.data if sp.issparse(array) else array):
+            if sp.issparse(array) or np.isinf(array).any() or not reset:
+                raise ValueError(inputs.describe_nonfinite(array))
+            return self._fit_encoder(X, y, sample_weight, reset=reset)
+        self._width = array.shape[1]
+        return array
+
+    def _plain_numbers(self, X: Any, *, reset: bool) -> Any:
+        """X as a float array or CSR matrix (possibly with NaN), or None where it needs an encoder."""
+        if inputs.is_table(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            self._check_some_rows(X)
+            return inputs.table_as_floats(X)
+        if isinstance(X, np.ndarray) and X.ndim == 2 and inputs.needs_encoding(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            self._check_some_rows(X)
+            return None
+        array = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr" if self.needs.sparse else False,
+            dtype=inputs.FLOATS,
+            order="C",
+            ensure_all_finite=False,
+        )
+        return inputs.as_kernel_input(array)
+
+    def _check_some_rows(self, X: Any) -> None:
+        if _num_samples(X) == 0:
+            raise ValueError(
+                f"Found array with 0 sample(s): the table has no rows; {type(self).__name__} needs at least one"
+            )
+
+    def _fit_encoder(
+        self, X: Any, y: np.ndarray | None, sample_weight: np.ndarray | None, *, reset: bool
+    ) -> Any:
+        if not reset:
+            raise ValueError(
+                "X holds strings, categories or missing values, but the first batch held plain numbers only: "
+                "encode the batches with one `tripos.Encoder` fitted beforehand"
+            )
+        self.encoder_ = Encoder.plain(self.needs)
+        encoded = self.encoder_.fit_transform(X, y, sample_weight=sample_weight)
+        return inputs.as_kernel_input(encoded)
+
+    def _encoded(self, X: Any) -> Any:
+        """A table at predict time, through the encoder learned at fit."""
+        X = _as_array_like(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return inputs.as_kernel_input(self.encoder_.transform(X))
+
+    def _start_streamed_fit(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any
+    ) -> Training:
+        """A fit over blocks of rows that need not fit in memory together."""
+        blocks = X if isinstance(X, Blocks) else row_blocks(X, y, sample_weight)
+        if isinstance(X, Blocks) and (y is not None or sample_weight is not None):
+            raise ValueError(
+                "blocks carry their own target and weights: name them in `tripos.scan(...)` and pass blocks alone"
+            )
+        if reset:
+            self.__dict__.pop("encoder_", None)
+            self.__dict__.pop("feature_names_in_", None)
+            self.n_features_in_ = blocks.n_features
+            if blocks.feature_names is not None:
+                self.feature_names_in_ = np.asarray(blocks.feature_names, dtype=object)
+            self._width = self.n_features_in_
+        elif blocks.n_features != self.n_features_in_:
+            raise ValueError(
+                f"the blocks have {blocks.n_features} features, {type(self).__name__} was fitted on {self.n_features_in_}"
+            )
+        blocks = self._stream_target(blocks, reset=reset, classes=classes)
+        return Training(X=None, y=None, sample_weight=None, blocks=blocks, n_features=blocks.n_features)
+
+    def _stream_target(self, blocks: Blocks, *, reset: bool, classes: Any) -> Blocks:
+        return blocks
+
+    # ---- predict time ---------------------------------------------------------------------------
+
+    def _input(self, X: Any) -> Any:
+        """X in the form kernels take. A plain float array of the right width comes back untouched and
+        UNCHECKED for NaN and infinity: whoever computes scores from it must see that the scores are finite and
+        call `_reject_nonfinite(X)` where they are not."""
+        if (
+            type(X) is np.ndarray
+            and (X.dtype is _FLOAT64 or X.dtype is _FLOAT32)
+            and X.ndim == 2
+            and X.shape[1] == self._width
+            and X.flags.carray
+            and X.shape[0]
+        ):
+            return X
+        return self._check_input(X)
+
+    def _check_input(self, X: Any) -> Any:
+        check_is_fitted(self)
+        if getattr(self, "encoder_", None) is not None:
+            return self._encoded(X)
+        array = self._plain_numbers(_as_array_like(X), reset=False)
+        if array is None:
+            raise ValueError(self._describe_unexpected_cells(X))
+        if not inputs.all_finite(array.data if sp.issparse(array) else array):
+            raise ValueError(inputs.describe_nonfinite(array))
+        return array
+
+    def _describe_unexpected_cells(self, X: Any) -> str:
+        found = "strings, dates or missing values"
+        if inputs.is_table(X):
+            frame = inputs.nw.from_native(X, eager_only=True)
+            columns = [
+                name
+                for name, dtype in frame.schema.items()
+                if not dtype.is_numeric() or frame[name].null_count()
+            ]
+            found = f"{found} in the columns {columns[:5]}"
+        return (
+            f"X holds {found}, but {type(self).__name__} was fitted on complete numbers: "
+            "fit it on a table that has such values, or put `tripos.Encoder` before it"
+        )
+
+    def _reject_nonfinite(self, X: Any) -> None:
+        """Raises the error for the first NaN or infinity in X; returns when there is none."""
+        if isinstance(X, Blocks):
+            for block in X:
+                self._reject_nonfinite(block.X)
+            return
+        if not inputs.all_finite(X.data if sp.issparse(X) else X):
+            raise ValueError(inputs.describe_nonfinite(X))
+
+    # ---- watching, saving -----------------------------------------------------------------------
+
+    def _progress(self, max_steps: int | None) -> Progress:
+        """Context of a watched fit: `with self._progress(n) as progress: ... progress.step(loss)`."""
+        return Progress(self, max_steps)
+
+    def _check_state(self) -> None:
+        """Checks across attributes after loading; subclasses extend."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None and len(names) != self.n_features_in_:
+            raise ValueError(f"feature_names_in_ has {len(names)} names for {self.n_features_in_} features")
+
+    def _after_load(self) -> None:
+        """Rebuilds what is derived from the state."""
+        self._width = -1 if getattr(self, "encoder_", None) is not None else self.n_features_in_
+
+
+class Classifier(ClassifierMixin, Estimator):
+    """Base of classifiers: `classes_` in sorted order, targets as positions in it."""
+
+    state: ClassVar[Mapping[str, Any]] = {"classes_": Labels("classes")}
+
+    def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
+        self._require_target(y)
+        found = labels.as_label_array(y)
+        if classes is not None or not reset:
+            _check_partial_fit_first_call(self, classes)
+            return labels.codes_of(found, self.classes_)
+        self.classes_, codes = labels.encode_labels(found)
+        return codes
+
+    def _require_target(self, y: Any) -> None:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
+            )
+
+    def _stream_target(self, blocks: Blocks, *, reset: bool, classes: Any) -> Blocks:
+        if classes is not None or not reset:
+            _check_partial_fit_first_call(self, classes)
+        else:
+            found = [np.unique(labels.as_label_array(self._block_target(block))) for block in blocks]
+            self.classes_ = np.unique(np.concatenate(found))
+        known = self.classes_
+        return blocks.with_target(lambda y: labels.codes_of(labels.as_label_array(y), known))
+
+    def _block_target(self, block: Any) -> Any:
+        if block.y is None:
+            raise TableError("the blocks carry no target: name it, `tripos.scan(source, target=...)`")
+        return block.y
+
+    def _labels(self, codes: np.ndarray) -> np.ndarray:
+        """Class labels of the codes, shape (n_rows,)."""
+        return self.classes_.take(codes)
+
+
+class Regressor(RegressorMixin, Estimator):
+    """Base of regressors: a finite float target."""
+
+    def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
+            )
+        if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
+            y = y.to_numpy()
+        target = np.asarray(y)
+        if target.dtype.kind == "c":
+            raise ValueError("Complex data not supported: y must hold real numbers")
+        if not (multi_output and target.ndim == 2):
+            target = column_or_1d(target, warn=True)
+        if target.dtype not in inputs.FLOATS:
+            target = _as_floats(target)
+        target = kernel_array(target)
+        if not inputs.all_finite(target):
+            raise ValueError(inputs.describe_nonfinite(target, "y"))
+        return target
+
+
+def _as_floats(target: np.ndarray) -> np.ndarray:
+    try:
+        return target.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"y must hold numbers for a regressor, found dtype {target.dtype} ({error}): use a classifier for labels"
+        ) from None
+
+
+def _is_list_of_blocks(X: Any) -> bool:
+    if not isinstance(X, list) or not X:
+        return False
+    first = X[0][0] if isinstance(X[0], tuple) and X[0] else X[0]
+    return (isinstance(first, np.ndarray) and first.ndim == 2) or sp.issparse(first)
+
+
+def _as_array_like(X: Any) -> Any:
+    """Lists with strings become object arrays: numbers among them stay numbers."""
+    if isinstance(X, (list, tuple)):
+        array = np.asarray(X)
+        return np.array(X, dtype=object) if array.dtype.kind in "US" else array
+    return X

@@ -1,0 +1,46 @@
+"""Fixtures every test file may use: where the real data lies, and reading it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def find_data() -> Path | None:
+    """The folder of real data sets: `TRIPOS_DATA`, or `shared/data` beside the checkout."""
+    named = os.environ.get("TRIPOS_DATA")
+    for folder in [Path(named)] if named else [REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data"]:
+        if folder.is_dir():
+            return folder
+    return None
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    folder = find_data()
+    if folder is None:
+        pytest.skip("the real data sets are not here: set TRIPOS_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_file(data_dir: Path):
+    """`data_file("adult/adult-train.csv.gz")`: the path, or a skip that names what is absent."""
+
+    def find(name: str) -> Path:
+        path = data_dir / name
+        if not path.exists():
+            pytest.skip(f"data set {name} is not in the data folder")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def sms_spam_file() -> Path:
+    """The SMS Spam Collection that is bundled with the project."""
+    return REPOSITORY / "examples" / "sms-spam" / "sms-spam.tsv.gz"
