@@ -1,0 +1,1 @@
+"""The run: table -> task -> candidates -> validation -> test -> report -> saved model."""
