@@ -1,0 +1,125 @@
+"""Finds every public estimator by itself and knows data it can be fitted on.
+
+A later estimator joins every contract test by being listed in `tripos._public.ESTIMATORS`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import is_classifier
+
+import tripos
+from tripos._public import ESTIMATORS
+
+# Other ways to build an estimator that take another path through its code.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "LinearRegression": [{"fit_intercept": False}, {"positive": True}],
+    "Ridge": [{"alpha": 10.0, "fit_intercept": False}],
+    "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": np.inf}],
+    "MultinomialNB": [{"fit_prior": False}],
+    "GaussianNB": [{"var_smoothing": 1e-6}],
+    "DummyClassifier": [
+        {"strategy": "stratified", "random_state": 0},
+        {"strategy": "uniform", "random_state": 0},
+    ],
+    "DummyRegressor": [{"strategy": "median"}, {"strategy": "quantile", "quantile": 0.3}],
+}
+
+
+def public_classes() -> list[type]:
+    return [getattr(tripos, name) for name in ESTIMATORS]
+
+
+def instances() -> list[Any]:
+    """One instance of each public estimator, then its variants."""
+    made = []
+    for cls in public_classes():
+        made += [cls(), *(cls(**parameters) for parameters in VARIANTS.get(cls.__name__, []))]
+    return made
+
+
+def named(estimator: Any) -> str:
+    return estimator.__class__.__name__ + str({k: v for k, v in _changed(estimator).items()} or "")
+
+
+def _changed(estimator: Any) -> dict[str, Any]:
+    defaults = type(estimator)().get_params()
+    return {k: v for k, v in estimator.get_params().items() if repr(v) != repr(defaults[k])}
+
+
+every_estimator = pytest.mark.parametrize("estimator", instances(), ids=named)
+every_class = pytest.mark.parametrize("cls", public_classes(), ids=lambda cls: cls.__name__)
+
+
+def counts_only(estimator: Any) -> bool:
+    return bool(estimator.needs.sign == "non-negative")
+
+
+def arrays(
+    estimator: Any, n_rows: int = 160, n_features: int = 5, n_classes: int = 3, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A float64 X and a target with signal, of the kind the estimator is made for."""
+    rng = np.random.default_rng(seed)
+    X = (
+        rng.poisson(3.0, (n_rows, n_features)).astype(float)
+        if counts_only(estimator)
+        else rng.normal(size=(n_rows, n_features))
+    )
+    score = X[:, 0] - 0.7 * X[:, 1] + 0.5 * rng.normal(size=n_rows)
+    if is_classifier(estimator):
+        y = np.searchsorted(np.quantile(score, np.arange(1, n_classes) / n_classes), score)
+        return X, y
+    return X, score
+
+
+def table(estimator: Any, n_rows: int = 120, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
+    """A table as people have it: strings, categories, booleans, dates, missing values, awkward names."""
+    rng = np.random.default_rng(seed)
+    X, y = arrays(estimator, n_rows, seed=seed)
+    frame = pd.DataFrame(
+        {
+            "größe in cm": X[:, 0],
+            "colour <b>": rng.choice(["red", "green", "blue"], n_rows),
+            "": pd.Categorical(rng.choice(["low", "high"], n_rows)),
+            "member?": rng.random(n_rows) < 0.5,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n_rows), unit="D"),
+            "with gaps": np.where(rng.random(n_rows) < 0.2, np.nan, np.abs(X[:, 1])),
+        }
+    )
+    frame.loc[3, "colour <b>"] = None
+    if is_classifier(estimator):
+        return frame, np.array(["no", "perhaps", "yes"])[y]
+    return frame, y
+
+
+def sparse(estimator: Any) -> tuple[sp.csr_array, np.ndarray]:
+    X, y = arrays(estimator, n_features=8)
+    X[np.random.default_rng(3).random(X.shape) < 0.6] = 0.0
+    return sp.csr_array(X), y
+
+
+def outputs(estimator: Any, X: Any) -> dict[str, np.ndarray]:
+    """Everything a fitted estimator says about X."""
+    methods = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+    return {name: np.asarray(getattr(estimator, name)(X)) for name in methods if hasattr(estimator, name)}
+
+
+def assert_same_outputs(
+    a: dict[str, np.ndarray], b: dict[str, np.ndarray], *, rtol: float = 0.0, atol: float = 0.0
+) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        if value.dtype.kind == "f" and (rtol or atol):
+            np.testing.assert_allclose(b[name], value, rtol=rtol, atol=atol, err_msg=name)
+        else:
+            np.testing.assert_array_equal(b[name], value, err_msg=name)
+
+
+def can(estimator: Any, promise: str) -> bool:
+    """Whether the estimator keeps the promise; where not, `exceptions` says why."""
+    return promise not in estimator.exceptions

@@ -1,0 +1,74 @@
+"""A plain float row reaches the kernel without validation, and the kernels meet only the types they declare."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from tripos.base import Estimator
+from tripos.compute.kernel import REGISTRY
+
+from . import cases
+
+
+@pytest.mark.parametrize(
+    "estimator", [e for e in cases.instances() if "content" not in e.exceptions], ids=cases.named
+)
+def test_a_float_row_is_predicted_without_validation_and_in_few_calls(estimator, monkeypatch):
+    X, y = cases.arrays(estimator)
+    model = clone(estimator).fit(X, y)
+    row = np.ascontiguousarray(X[:1])
+    model.predict(row)
+
+    def refuse(self, X):
+        raise AssertionError("the slow path was taken")
+
+    monkeypatch.setattr(Estimator, "_check_input", refuse)
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        model.predict(row)
+    finally:
+        sys.setprofile(None)
+    assert calls <= 12, "Python calls between the user and the kernel"
+
+
+@cases.every_estimator
+def test_read_only_strided_and_mapped_arrays_compile_nothing_new(estimator, tmp_path):
+    X, y = cases.arrays(estimator, n_features=6)
+    model = clone(estimator).fit(X, y)
+    cases.outputs(model, X)
+    compiled = {kernel.name: len(kernel.compiled_types()) for kernel in REGISTRY.values()}
+    frozen = X.copy()
+    frozen.setflags(write=False)
+    np.save(tmp_path / "x.npy", X)
+    expected = model.predict(X)
+    for other in (
+        frozen,
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=1)[:, ::2],
+        np.load(tmp_path / "x.npy", mmap_mode="r"),
+    ):
+        np.testing.assert_array_equal(clone(estimator).fit(other, y).predict(other), expected)
+    assert compiled == {kernel.name: len(kernel.compiled_types()) for kernel in REGISTRY.values()}
+
+
+@cases.every_estimator
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kernels_meet_only_the_types_they_declare(estimator, dtype):
+    X, y = cases.arrays(estimator)
+    cases.outputs(clone(estimator).fit(X.astype(dtype), y), X.astype(dtype))
+    if estimator.needs.sparse:
+        S, t = cases.sparse(estimator)
+        cases.outputs(clone(estimator).fit(S.astype(dtype), t), S.astype(dtype))
+    for kernel in REGISTRY.values():
+        strangers = set(kernel.compiled_types()) - set(kernel.declared_types())
+        assert not (kernel.signatures and strangers), f"{kernel.name} was compiled for undeclared {strangers}"
