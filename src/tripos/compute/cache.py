@@ -1,0 +1,270 @@
+"""Where compiled kernels are kept between processes, and when they are thrown away.
+
+Numba's own cache stamps a function with the one file it stands in, so a cached caller goes on running the code
+of a callee in another file that was edited since; and two processes that compile two signatures of a function at
+once can leave an index that points at the wrong machine code. Here a kernel's key is a hash of everything its
+machine code depends on, one key is one file, and a file appears whole or not at all
+(`docs/decisions/001-kernel-cache.md`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import os
+import pickle
+import shutil
+import stat
+import sys
+import tempfile
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import compiler
+from numba.core.caching import _Cache
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.serialize import dumps
+
+MARKS = (b"@kernel", b"kernel(", b"@intrinsic")  # a source that holds none of these holds no kernel
+STAMPS_KEPT = 4  # compiled versions of one package that stay on disk, so that changing branches costs nothing
+OURS = Path(__file__).resolve().parents[1]
+
+# A child forked while another thread compiles would inherit a lock that nobody releases.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock._lock.acquire,
+        after_in_parent=global_compiler_lock._lock.release,
+        after_in_child=global_compiler_lock._lock.release,
+    )
+
+
+# --- the place ---------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def cache_root() -> Path:
+    """Folder of the compiled kernels: `TRIPOS_CACHE_DIR`, else the user's cache folder, else a temporary one.
+
+    The files hold machine code, so a folder that somebody else can write to is never used.
+    """
+    for folder in _candidates():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        if _is_private(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="tripos-kernels-"))
+
+
+def _candidates() -> Iterator[Path]:
+    if chosen := os.environ.get("TRIPOS_CACHE_DIR"):
+        yield Path(chosen).expanduser() / "kernels"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    yield base / "tripos" / "kernels"
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    yield Path(tempfile.gettempdir()) / f"tripos-kernels-{user}"
+
+
+def _is_private(folder: Path) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    found = folder.lstat()
+    owned = found.st_uid in (os.getuid(), 0) and stat.S_ISDIR(found.st_mode)
+    return owned and not found.st_mode & stat.S_IWOTH
+
+
+# --- the stamp ---------------------------------------------------------------------------------------------
+
+
+def package_folder(source: str) -> Path:
+    """Outermost package that holds a source file, or the file's own folder outside packages."""
+    folder = Path(source).resolve().parent
+    while (folder / "__init__.py").exists() and (folder.parent / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
+@functools.cache
+def kernel_sources(folder: Path) -> tuple[Path, ...]:
+    """Sources of a package that hold kernels, sorted; outside a package those of the folder itself."""
+    found = folder.rglob("*.py") if (folder / "__init__.py").exists() else folder.glob("*.py")
+    return tuple(path for path in sorted(found) if any(mark in path.read_bytes() for mark in MARKS))
+
+
+@functools.cache
+def source_stamp(folder: Path) -> str:
+    """Hash of all kernel sources of a package (and of Tripos, which it builds on)."""
+    digest = hashlib.sha256()
+    for path in kernel_sources(folder):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    if folder != OURS:
+        digest.update(source_stamp(OURS).encode())
+    return digest.hexdigest()
+
+
+def fingerprint(function: FunctionType, seen: frozenset[FunctionType] = frozenset()) -> str:
+    """Hash of a kernel's code and of the constants that Numba freezes into it, its callees' included.
+
+    The sources' stamp does not see a constant imported from a module without kernels, nor what a factory closed
+    over; this does.
+    """
+    seen = seen | {function}
+    parts = [_code_text(function.__code__)]
+    parts += [_constant(cell.cell_contents, seen) for cell in function.__closure__ or ()]
+    names = sorted(_names(function.__code__))
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType):
+            parts += [f"{name}.{part}={_constant(vars(value).get(part), seen)}" for part in names]
+        else:
+            parts.append(f"{name}={_constant(value, seen)}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _code_text(code: CodeType) -> str:
+    constants = [_code_text(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars, constants))
+
+
+def _constant(value: Any, seen: frozenset[FunctionType]) -> str:
+    """Text that differs when the frozen value differs; objects Numba cannot freeze by value count by their type."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__}({', '.join(_constant(item, seen) for item in value)})"
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.dtype)):
+        return repr(value)
+    inner = getattr(value, "py_func", None)
+    if isinstance(inner, FunctionType):
+        return inner.__qualname__ if inner in seen else fingerprint(inner, seen)
+    return type(value).__name__
+
+
+# --- the cache ---------------------------------------------------------------------------------------------
+
+
+class KernelCache(_Cache):
+    """One kernel's compiled forms on disk: a file per key, written at once, checked by hash when read.
+
+    A file that is missing, cut short or altered by accident counts as not cached; a cache that cannot be written
+    leaves the kernel working, compiled anew in each process.
+    """
+
+    def __init__(self, function: FunctionType, rules: str) -> None:
+        self._function = function
+        self._rules = rules
+        self._enabled = True
+        source = inspect.getfile(function)
+        self._folder: Path | None = None
+        if os.path.exists(source):  # not so at a prompt or in a notebook cell: those kernels are compiled each time
+            package = package_folder(source)
+            place = f"{package.name}-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
+            # Taken when the kernel is declared, so that sources edited while this process runs are not mistaken
+            # for the ones it has loaded.
+            self._folder = Path(place) / source_stamp(package)[:16]
+
+    @property
+    def cache_path(self) -> str | None:
+        return None if self._folder is None else str(cache_root() / self._folder)
+
+    def path(self, signature: Any, codegen: Any) -> Path | None:
+        """File of one compiled form, whether it exists or not."""
+        if self._folder is None:
+            return None
+        parts = (signature, codegen.magic_tuple(), numba.__version__, sys.version_info[:2], self._rules)
+        key = hashlib.sha256(f"{parts!r}{self._fingerprint}".encode()).hexdigest()[:24]
+        name = self._function.__qualname__.replace("<locals>.", "")
+        return cache_root() / self._folder / f"{self._function.__module__}.{name}-{key}.bin"
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._function)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        context.refresh()
+        path = self.path(signature, context.codegen())
+        if not self._enabled or path is None:
+            return None
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            return None
+        try:
+            return compiler.CompileResult._rebuild(context, *pickle.loads(content[32:]))
+        except Exception:  # what another version of a library wrote fails in many ways; compiling anew cures all
+            return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        path = self.path(signature, result.codegen)
+        if not self._enabled or path is None or result.lifted or result.library.has_dynamic_globals:
+            return
+        content = dumps(result._reduce())
+        try:
+            if not path.parent.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _forget_old_stamps(path.parent)
+            _write_whole(path, hashlib.sha256(content).digest() + content)
+        except OSError as problem:
+            _warn_once(f"Compiled kernels cannot be kept in {path.parent} ({problem}); each start compiles anew. "
+                       f"Set TRIPOS_CACHE_DIR to a folder with space.")
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def flush(self) -> None:
+        """Remove this kernel's files."""
+        if self._folder is None:
+            return
+        name = self._function.__qualname__.replace("<locals>.", "")
+        for path in (cache_root() / self._folder).glob(f"{self._function.__module__}.{name}-*.bin"):
+            path.unlink(missing_ok=True)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _forget_old_stamps(current: Path) -> None:
+    stamps = sorted(current.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in stamps[STAMPS_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_warned = threading.Event()
+
+
+def _warn_once(message: str) -> None:
+    if not _warned.is_set():
+        _warned.set()
+        warnings.warn(message, stacklevel=2)
