@@ -95,10 +95,11 @@ def wait_for_quiet(patience: float = 60.0) -> None:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
+    from importlib.metadata import PackageNotFoundError, version
+
     import numba
     import numpy
     import sklearn
-    from importlib.metadata import PackageNotFoundError, version
 
     model = platform.processor()
     if Path("/proc/cpuinfo").exists():
