@@ -14,6 +14,10 @@ from tripos.compute.kernel import kernels
 from . import cases
 
 
+def compiled_forms() -> dict[str, int]:
+    return {kernel.name: len(kernel.call.overloads) for kernel in kernels("tripos") if kernel.compiled}
+
+
 @pytest.mark.parametrize(
     "estimator", [e for e in cases.instances() if "content" not in e.exceptions], ids=cases.named
 )
