@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import chart, harness
+from benchmarks import chart, harness, readme
 from benchmarks.cases import all_cases, find
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("case", nargs="*", help="names of cases; none means all")
     parser.add_argument("--list", action="store_true", help="print the names of all cases and stop")
     parser.add_argument("--busy", action="store_true", help="measure although other processes are running")
-    parser.add_argument("--chart", action="store_true", help="only draw the chart from the saved rows")
+    parser.add_argument("--chart", action="store_true", help="only draw the chart and write the tables from the saved rows")
     options = parser.parse_args()
     console = Console()
     if options.list:
@@ -30,7 +30,7 @@ def main() -> None:
             result = harness.row(case)
             harness.save(result)
             show(console, result)
-    console.print(f"chart: {chart.draw(harness.saved_rows())}")
+    console.print(f"chart: {chart.draw(harness.saved_rows())}, tables: {readme.write(harness.saved_rows())}")
 
 
 def show(console: Console, row: dict) -> None:

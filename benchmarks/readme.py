@@ -1,0 +1,102 @@
+"""The README's tables, written from the saved rows so that no number in them is older than its measurement."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[1] / "README.md"
+
+# lecture topic, what does it, its file, the cases whose ratios are shown
+TOPICS: list[tuple[str, str, str, list[str]]] = [
+    (
+        "Linear regression, normal equation",
+        "`LinearRegression`",
+        "supervised/linear/least_squares.py",
+        ["least-squares-1m-x-50"],
+    ),
+    ("Ridge, L2 penalty", "`Ridge`", "supervised/linear/ridge.py", ["ridge-1m-x-50"]),
+    (
+        "Logistic and softmax regression",
+        "`LogisticRegression`",
+        "supervised/linear/logistic.py",
+        ["logistic-500k-x-30", "logistic-5k-x-2k", "logistic-text-enron", "one-row-logistic-predict"],
+    ),
+    (
+        "Gaussian naive Bayes",
+        "`GaussianNB`",
+        "supervised/bayes/gaussian.py",
+        ["gaussian-nb-fit", "gaussian-nb-predict"],
+    ),
+    (
+        "Multinomial naive Bayes, spam words",
+        "`MultinomialNB`",
+        "supervised/bayes/multinomial.py",
+        ["multinomial-nb-fit-enron", "multinomial-nb-predict-enron"],
+    ),
+    (
+        "Baselines",
+        "`DummyClassifier`, `DummyRegressor`",
+        "supervised/dummy.py",
+        ["dummy-classifier", "dummy-regressor"],
+    ),
+]
+
+
+def _ratios(rows: dict[str, dict[str, Any]], cases: list[str]) -> str:
+    parts = []
+    for case in cases:
+        if case in rows:
+            ratios = ", ".join(f"{ratio:.1f} × {peer}" for peer, ratio in rows[case]["ratio"].items())
+            parts.append(f"{rows[case]['title']}: {ratios}")
+    return "<br>".join(parts) or "-"
+
+
+def measured_table(rows: list[dict[str, Any]]) -> str:
+    """One line per case: seconds, ratios with their spread, memory, first call."""
+    lines = [
+        "| case | ours | times faster than (lowest to highest pair) | peak memory, ours / peer | first call cold / cached |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        spread = row["ratio_spread"]
+        ratios = "<br>".join(
+            f"{peer} **{ratio:.1f}** ({spread[peer][0]:.1f} to {spread[peer][1]:.1f})"
+            for peer, ratio in row["ratio"].items()
+        )
+        memory = "-"
+        if "peak_mib" in row:
+            peak = dict(row["peak_mib"])
+            memory = f"{peak.pop('tripos'):.0f} / {', '.join(f'{mib:.0f}' for mib in peak.values())} MiB"
+        first = f"{row['cold_seconds']:.1f} / {row['cached_seconds']:.2f} s" if "cold_seconds" in row else "-"
+        lines.append(
+            f"| {row['title']} | {_seconds(row['seconds']['tripos'])} | {ratios} | {memory} | {first} |"
+        )
+    return "\n".join(lines)
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e-6:.3g} µs"
+
+
+def topics_table(rows: list[dict[str, Any]]) -> str:
+    """Lecture topic -> class -> file -> measured ratio."""
+    known = {row["case"]: row for row in rows}
+    lines = ["| lecture topic | class | file | times faster |", "|---|---|---|---|"]
+    for topic, name, file, cases in TOPICS:
+        lines.append(f"| {topic} | {name} | [{file}](src/tripos/{file}) | {_ratios(known, cases)} |")
+    return "\n".join(lines)
+
+
+def write(rows: list[dict[str, Any]]) -> Path:
+    """Replaces what stands between the README's `<!-- name -->` and `<!-- /name -->` marks."""
+    text = README.read_text(encoding="utf-8")
+    for name, table in (("topics", topics_table(rows)), ("measured", measured_table(rows))):
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+        text = mark.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+    README.write_text(text, encoding="utf-8")
+    return README
