@@ -1,0 +1,222 @@
+"""Who takes part in a run: every public learner that fits the task, each with its own preparation.
+
+A learner that is added to `_public.ESTIMATORS` takes part from then on: its class says whether it classifies or
+regresses, what it needs from a table and which parameters are worth searching. Two tables here add what a
+class cannot say: `VARIANTS`, second preparations of the same learner, and `LIMITS`, sizes at which a method is
+not worth starting. A candidate that does not fit the data is listed with the reason, never left out in silence.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sklearn.base import is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
+
+from tripos._public import ESTIMATORS
+from tripos.data.encoder import Encoder
+from tripos.data.needs import Needs
+from tripos.errors import RunError
+from tripos.workflow.task import Task
+
+BASELINES = ("DummyClassifier", "DummyRegressor")
+#: Cheapest first; learners that are not named follow in the order of the public list.
+ORDER = (*BASELINES, "GaussianNB", "MultinomialNB", "LinearRegression", "Ridge", "LogisticRegression")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A second preparation of a learner.
+
+    Attributes
+    ----------
+    name : str
+        Shown in parentheses after the learner's name.
+    needs : mapping
+        What differs from the learner's own `needs`.
+    requires : str, optional
+        A kind of column ("number", "category", "text") without which the variant equals the learner itself.
+    """
+
+    name: str
+    needs: Mapping[str, Any]
+    requires: str | None = None
+
+
+#: Numbers cut into intervals let a linear model bend: on adult 17 % error becomes 14 %.
+BINNED = Variant("binned numbers", {"numbers": "bins", "scale": "none"}, requires="number")
+VARIANTS: dict[str, tuple[Variant, ...]] = {
+    "LogisticRegression": (BINNED,),
+    "Ridge": (BINNED,),
+    "MultinomialNB": (BINNED,),
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The most classes a learner is worth starting with, and why."""
+
+    classes: int
+    why: str
+
+
+LIMITS: dict[str, Limit] = {
+    "LogisticRegression": Limit(200, "each step costs rows x columns x classes"),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a candidate is chosen by: how many rows, and how many feature columns of each kind."""
+
+    rows: int
+    kinds: Mapping[str, int]
+
+    def has(self, kind: str) -> bool:
+        """Whether there is a column of the kind; "category" stands for all that is neither number, date nor text."""
+        alone = ("number", "date", "text")
+        if kind in alone:
+            return self.kinds.get(kind, 0) > 0
+        return any(count for name, count in self.kinds.items() if name not in alone)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A learner with one preparation.
+
+    Attributes
+    ----------
+    learner : str
+        Public class name.
+    variant : Variant or None
+    """
+
+    learner: str
+    variant: Variant | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.learner if self.variant is None else f"{self.learner} ({self.variant.name})"
+
+    @property
+    def cls(self) -> Any:
+        return learner_class(self.learner)
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.learner in BASELINES
+
+    @property
+    def needs(self) -> Needs:
+        """What is asked of the encoder: equal needs share one encoded table."""
+        own: Needs = self.cls.needs
+        return own if self.variant is None else replace(own, **self.variant.needs)
+
+    @property
+    def interpretability(self) -> str:
+        return str(self.cls.interpretability)
+
+    def space(self) -> dict[str, Any]:
+        """Parameters worth searching."""
+        return dict(self.cls.search_space())
+
+    def encoder(self, schema: Any) -> Encoder:
+        return Encoder.for_(self.cls, schema, **(dict(self.variant.needs) if self.variant else {}))
+
+    def estimator(self, params: Mapping[str, Any], seed: int) -> Any:
+        """The learner alone, for a table that is encoded already."""
+        chosen = {**self.fixed, **params}
+        if "random_state" in self.cls._get_param_names():
+            chosen.setdefault("random_state", seed)
+        return self.cls(**chosen)
+
+    def pipeline(self, schema: Any, params: Mapping[str, Any], seed: int) -> Pipeline:
+        """Preparation and learner as one estimator that takes the raw table."""
+        return Pipeline([("encoder", self.encoder(schema)), ("learner", self.estimator(params, seed))])
+
+    def objection(self, task: Task, shape: Shape) -> str | None:
+        """Why the candidate does not fit these data, or None when it does."""
+        needs = self.needs
+        if self.is_baseline:
+            return None
+        if needs.text == "none" and set(shape.kinds) <= {"text"}:
+            return "uses no text, and text is all there is"
+        if self.variant is not None and self.variant.requires and not shape.has(self.variant.requires):
+            return f"there is no {self.variant.requires} column: same as {self.learner}"
+        limit = LIMITS.get(self.learner)
+        if limit is not None and len(task.classes) > limit.classes:
+            return f"{len(task.classes):,} classes: {limit.why}; tried up to {limit.classes}"
+        return None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A candidate that is not tried, and why."""
+
+    candidate: str
+    reason: str
+
+
+def learner_class(name: str) -> Any:
+    return getattr(importlib.import_module(ESTIMATORS[name]), name)
+
+
+def candidates_for(
+    task: Task, shape: Shape, wanted: tuple[str, ...] = ()
+) -> tuple[list[Candidate], list[Refusal]]:
+    """The baseline and every candidate for a task, cheapest first, and those that do not fit.
+
+    Parameters
+    ----------
+    task : Task
+    shape : Shape
+    wanted : tuple of str
+        Names the user limits the run to; a name without its variant means all variants. Empty means all.
+
+    Raises
+    ------
+    RunError
+        When a wanted name is no candidate for the task, or none of the wanted fits the data.
+    """
+    everyone = [c for name in _in_order() for c in _variants_of(name) if _does(c, task)]
+    names = {c.name for c in everyone} | {c.learner for c in everyone}
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise RunError(
+            f"no candidate for {task.kind} is called {', '.join(unknown)}; there are: {', '.join(sorted(names))}"
+        )
+    if wanted:
+        everyone = [c for c in everyone if c.is_baseline or c.name in wanted or c.learner in wanted]
+    objections = [(c, c.objection(task, shape)) for c in everyone]
+    fitting = [c for c, objection in objections if objection is None]
+    refused = [Refusal(c.name, objection) for c, objection in objections if objection is not None]
+    if all(c.is_baseline for c in fitting):
+        reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused)
+        raise RunError(f"no learner fits these data ({reasons})" if reasons else "no learner is left to try")
+    return fitting, refused
+
+
+def step_key(candidate: Candidate, params: Mapping[str, Any], rows: int) -> str:
+    """What an evaluation is remembered by in the journal."""
+    return json.dumps([candidate.name, rows, dict(sorted(params.items()))], default=str)
+
+
+def _in_order() -> list[str]:
+    known = [name for name in ORDER if name in ESTIMATORS]
+    return known + [name for name in ESTIMATORS if name not in known]
+
+
+def _variants_of(name: str) -> list[Candidate]:
+    return [Candidate(name), *(Candidate(name, variant) for variant in VARIANTS.get(name, ()))]
+
+
+def _does(candidate: Candidate, task: Task) -> bool:
+    learner = candidate.cls()
+    if task.kind == "regression":
+        return bool(is_regressor(learner))
+    return bool(is_classifier(learner))
