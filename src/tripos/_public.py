@@ -17,6 +17,11 @@ TRANSFORMERS: dict[str, str] = {
     "Encoder": "tripos.data.encoder",
 }
 
+# Objects without a place among the learners that a saved file may hold as well.
+PARTS: dict[str, str] = {
+    "Schema": "tripos.data.schema",
+}
+
 FUNCTIONS: dict[str, str] = {
     "read_table": "tripos.data.read",
     "Schema": "tripos.data.schema",

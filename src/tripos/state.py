@@ -241,7 +241,8 @@ class Nested(Spec):
 
     def _check(self, value: Any, dims: Dims, name: str) -> None:
         found = type(value).__name__
-        if (self.names and found not in self.names) or not has_state(value):
+        saved = declares_state(type(value)) or is_pipeline(value)
+        if not saved or (self.names and found not in self.names):
             raise _mismatch(name, value, " or ".join(self.names) or "an object that can be saved")
 
 
@@ -317,12 +318,14 @@ def declared(cls: type) -> dict[str, Spec]:
     return {name: spec for name, spec in merged.items() if spec is not None}
 
 
-def has_state(value: Any) -> bool:
-    """Whether the artifact can save the object: its class declares `state`, or it is scikit-learn's Pipeline."""
-    cls = type(value)
-    if cls.__name__ == "Pipeline" and cls.__module__ == "sklearn.pipeline":
-        return True
+def declares_state(cls: type) -> bool:
+    """Whether the class or one of its bases has `state` as class data."""
     return any(isinstance(vars(base).get("state"), Mapping) for base in cls.__mro__)
+
+
+def is_pipeline(value: Any) -> bool:
+    """Whether the object is scikit-learn's own Pipeline (a subclass may carry code that no list of ours names)."""
+    return type(value).__name__ == "Pipeline" and type(value).__module__ == "sklearn.pipeline"
 
 
 def check(values: Mapping[str, Any], specs: Mapping[str, Spec], dims: Dims | None = None) -> Dims:
