@@ -27,7 +27,7 @@ FUNCTIONS: dict[str, str] = {
     "Schema": "tripos.data.schema",
     "profile": "tripos.data.profile",
     "split": "tripos.data.split",
-    "scan": "tripos.compute.blocks",
+    "scan": "tripos.compute.scan",
     "save": "tripos.artifact",
     "load": "tripos.artifact",
     "run": "tripos.workflow.run",

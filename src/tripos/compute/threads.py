@@ -109,14 +109,14 @@ _pool = _Pool()
 
 
 class Task(Generic[Result]):
-    """One piece of work and, once done, its result or exception."""
+    """One piece of work and, once done, its result or its exception."""
 
-    __slots__ = ("_call", "_context", "_done", "error", "result")
+    __slots__ = ("_call", "_context", "done", "error", "result")
 
     def __init__(self, call: Callable[[], Result]) -> None:
         self._call = call
         self._context = contextvars.copy_context()  # np.errstate and the like hold in the pieces too
-        self._done = threading.Event()
+        self.done = threading.Event()
         self.error: BaseException | None = None
         self.result: Result
 
@@ -125,26 +125,39 @@ class Task(Generic[Result]):
             self.result = self._context.run(self._call)
         except BaseException as error:
             self.error = error
-        self._done.set()
-
-    def wait(self) -> None:
-        self._done.wait()
+        self.done.set()
 
 
 class Crew:
-    """At most `threads` threads, the caller among them, that work off the tasks of one call in their order."""
+    """At most `threads` threads, the caller among them, that work off the tasks of one call in their order.
+
+    Used as a context: whatever ends the block, tasks not begun are dropped and those begun have ended, except
+    after Ctrl-C, which does not wait.
+    """
 
     def __init__(self, threads: int) -> None:
         self.helpers = threads - 1
         self._waiting: deque[Task[Any]] = deque()
+        self._open: dict[int, Task[Any]] = {}
         self._lock = threading.Lock()
         self._busy = 0
         if self.helpers:
             _pool.grow(self.helpers)
 
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        dropped = self._drop()
+        if kind is None or not issubclass(kind, (KeyboardInterrupt, SystemExit)):
+            for task in self._open.values():
+                if id(task) not in dropped:
+                    task.done.wait()
+
     def submit(self, call: Callable[[], Result]) -> Task[Result]:
         """Queue a call; a free helper begins it at once."""
         task = Task(call)
+        self._open[id(task)] = task
         self._waiting.append(task)
         with self._lock:
             begin = self._busy < self.helpers
@@ -155,19 +168,19 @@ class Crew:
 
     def finish(self, task: Task[Result]) -> Result:
         """Result of a task; the caller works too until it is there."""
-        while not task._done.is_set():
-            if not self._work_one():
-                task.wait()
+        while not task.done.is_set():
+            mine = self._next()
+            if mine is None:
+                task.done.wait()
+            else:
+                with _working():
+                    mine.run()
+                if isinstance(mine.error, (KeyboardInterrupt, SystemExit)):
+                    raise mine.error
+        del self._open[id(task)]
         if task.error is not None:
             raise task.error
         return task.result
-
-    def cancel(self) -> set[int]:
-        """Drop the tasks that nobody has begun; their ids."""
-        dropped = set()
-        while (task := self._next()) is not None:
-            dropped.add(id(task))
-        return dropped
 
     def _next(self) -> Task[Any] | None:
         try:
@@ -175,15 +188,11 @@ class Crew:
         except IndexError:
             return None
 
-    def _work_one(self) -> bool:
-        task = self._next()
-        if task is None:
-            return False
-        with _working():
-            task.run()
-        if isinstance(task.error, (KeyboardInterrupt, SystemExit)):
-            raise task.error
-        return True
+    def _drop(self) -> set[int]:
+        dropped = set()
+        while (task := self._next()) is not None:
+            dropped.add(id(task))
+        return dropped
 
     def _help(self) -> None:
         while True:
@@ -242,23 +251,9 @@ def parallel(
         if threads == 1:
             with _working():
                 return [function(item) for item in items]
-        crew = Crew(threads)
-        return collect(crew, [crew.submit(partial(function, item)) for item in items])
-
-
-def collect(crew: Crew, tasks: list[Task[Result]]) -> list[Result]:
-    """Results of tasks in order; the first failure drops the tasks not begun and waits for those begun."""
-    try:
-        return [crew.finish(task) for task in tasks]
-    except Exception:
-        dropped = crew.cancel()
-        for task in tasks:
-            if id(task) not in dropped:
-                task.wait()
-        raise
-    except BaseException:
-        crew.cancel()
-        raise
+        with Crew(threads) as crew:
+            tasks = [crew.submit(partial(function, item)) for item in items]
+            return [crew.finish(task) for task in tasks]
 
 
 # --- BLAS --------------------------------------------------------------------------------------------------
