@@ -337,8 +337,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             frame = inputs.nw.from_native(X, eager_only=True)
             columns = [
                 name
-                for name, dtype in frame.schema.items()
-                if not dtype.is_numeric() or frame[name].null_count()
+                for j, (name, dtype) in enumerate(frame.schema.items())
+                if not dtype.is_numeric() or frame[:, j].null_count()
             ]
             found = f"{found} in the columns {columns[:5]}"
         return (

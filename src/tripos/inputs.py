@@ -36,15 +36,16 @@ def table_as_floats(X: Any) -> np.ndarray | None:
     dtypes = list(frame.schema.values())
     if not dtypes or not all(dtype.is_numeric() for dtype in dtypes):
         return None
-    if any(frame[name].null_count() for name in frame.columns):
+    columns = [frame[:, j] for j in range(len(dtypes))]  # by position: pandas names may be integers
+    if any(column.null_count() for column in columns):
         return None
     dtype = np.float32 if all(d == nw.Float32 for d in dtypes) else np.float64
     shape = frame.shape
     if shape[0] * shape[1] * np.dtype(dtype).itemsize > _LARGE_COPY:
         require(shape[0] * shape[1] * np.dtype(dtype).itemsize, what="the table as an array of numbers")
     array = np.empty(shape, dtype)
-    for j, name in enumerate(frame.columns):
-        array[:, j] = frame[name].to_numpy()
+    for j, column in enumerate(columns):
+        array[:, j] = column.to_numpy()
     return array
 
 

@@ -62,6 +62,8 @@ def as_label_array(y: Any) -> np.ndarray:
         return _objects(labels)
     if labels.dtype.kind in "UST":
         return labels
+    if labels.dtype.kind == "c":
+        raise ValueError("Complex data not supported: class labels are integers, booleans or strings")
     raise ValueError(
         f"Unknown label type: dtype {labels.dtype} cannot be class labels; pass integers, booleans or strings"
     )
