@@ -1,0 +1,90 @@
+"""From what a user passes as `X` to a `Table` with the columns that the encoder was fitted on."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import validate_data
+
+from tripos.data.encoding.table import Table
+from tripos.data.messages import closest
+from tripos.errors import TableError
+
+
+def opened_for_fit(encoder: Any, X: Any) -> Table:
+    """The training table; sets `n_features_in_` and, where columns have names, `feature_names_in_`."""
+    table = _as_table(encoder, X, reset=True)
+    if not table.n_rows or not table.names:
+        what, n = ("sample", table.n_rows) if table.names else ("feature", len(table.names))
+        raise ValueError(
+            f"Found array with {n} {what}(s) (shape=({table.n_rows}, {len(table.names)})) while a minimum of 1 is "
+            f"required by {type(encoder).__name__}."
+        )
+    set_names(encoder, table.names, named=table.named)
+    return table
+
+
+def set_names(encoder: Any, names: list[str], *, named: bool) -> None:
+    encoder.n_features_in_ = len(names)
+    if named:
+        encoder.feature_names_in_ = np.asarray(names, dtype=object)
+    elif hasattr(encoder, "feature_names_in_"):
+        del encoder.feature_names_in_
+
+
+def opened(encoder: Any, X: Any, names: list[str], *, by_schema: bool = False) -> Table:
+    """A later table: columns are found by name, in any order, or by position where either side has no names.
+
+    With `by_schema` the schema, which may ignore further columns, says what is missing.
+    """
+    table = _as_table(encoder, X, reset=False)
+    fitted_by_name = hasattr(encoder, "feature_names_in_")
+    if table.named and fitted_by_name and by_schema:
+        return table
+    if table.named and fitted_by_name:
+        _require_names(table.names, names)
+        return table
+    if table.named:
+        warnings.warn(
+            f"X has feature names, but {type(encoder).__name__} was fitted without feature names",
+            stacklevel=3,
+        )
+    if len(table.names) != len(names):
+        raise ValueError(
+            f"X has {len(table.names)} features, but {type(encoder).__name__} is expecting {len(names)} features as input."
+        )
+    return table.renamed(names)
+
+
+def _as_table(encoder: Any, X: Any, *, reset: bool) -> Table:
+    if sp.issparse(X):
+        raise TypeError(
+            f"Sparse data was passed to {type(encoder).__name__}, which reads tables: a SciPy matrix holds numbers only "
+            "and goes to the learner as it is; X.toarray() makes a dense array of it"
+        )
+    if isinstance(X, nw.LazyFrame) or type(X).__name__ == "LazyFrame":
+        raise TypeError("X is a lazy frame: call .collect() first")
+    if isinstance(X, (Table, nw.DataFrame)) or nw.dependencies.is_into_dataframe(X):
+        return Table.read(X)
+    if isinstance(X, (list, tuple)) and np.asarray(X).dtype.kind in "US":
+        X = np.asarray(X, dtype=object)  # NumPy would turn the numbers of mixed rows into strings
+    return Table.read(validate_data(encoder, X, reset=reset, dtype=None, ensure_all_finite=False))
+
+
+def _require_names(found: list[str], wanted: list[str]) -> None:
+    """The sentences are scikit-learn's, so that whoever matches on them keeps working."""
+    missing = [name for name in wanted if name not in set(found)]
+    unseen = [name for name in found if name not in set(wanted)]
+    if not missing and not unseen:
+        return
+    message = "The feature names should match those that were passed during fit.\n"
+    if unseen:
+        message += "Feature names unseen at fit time:\n" + "".join(f"- {name}\n" for name in unseen[:5])
+    if missing:
+        message += "Feature names seen at fit time, yet now missing:\n"
+        message += "".join(f"- {name}  ({closest(name, found)})\n" for name in missing[:5])
+    raise TableError(message)
