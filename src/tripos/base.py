@@ -334,12 +334,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     def _describe_unexpected_cells(self, X: Any) -> str:
         found = "strings, dates or missing values"
         if inputs.is_table(X):
-            frame = inputs.nw.from_native(X, eager_only=True)
-            columns = [
-                name
-                for j, (name, dtype) in enumerate(frame.schema.items())
-                if not dtype.is_numeric() or frame[:, j].null_count()
-            ]
+            columns = inputs.columns_to_encode(X)
             found = f"{found} in the columns {columns[:5]}"
         return (
             f"X holds {found}, but {type(self).__name__} was fitted on complete numbers: "
@@ -376,6 +371,7 @@ class Classifier(ClassifierMixin, Estimator):
     """Base of classifiers: `classes_` in sorted order, targets as positions in it."""
 
     state: ClassVar[Mapping[str, Any]] = {"classes_": Labels("classes")}
+    classes_: np.ndarray
 
     def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
         self._require_target(y)

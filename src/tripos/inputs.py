@@ -49,6 +49,13 @@ def table_as_floats(X: Any) -> np.ndarray | None:
     return array
 
 
+def columns_to_encode(X: Any) -> list[str]:
+    """Names of a table's columns that are not numbers or have missing values."""
+    frame = nw.from_native(X, eager_only=True)
+    kinds = enumerate(frame.schema.items())
+    return [name for j, (name, dtype) in kinds if not dtype.is_numeric() or frame[:, j].null_count()]
+
+
 def needs_encoding(X: np.ndarray) -> bool:
     """Whether an object or string array holds cells that are not numbers: True asks for an encoder.
 
