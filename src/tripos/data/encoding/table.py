@@ -113,7 +113,7 @@ class Table:
                 column: Any = np.ascontiguousarray(self.matrix[:, j])
             else:
                 column = self._frame[name] if isinstance(self._frame, pl.DataFrame) else self._frame[j]
-            self._series[name] = _as_series(name, column)
+            self._series[name] = as_series(name, column)
         return self._series[name]
 
     def kind(self, name: str) -> str:
@@ -229,12 +229,16 @@ def _refuse_unparsed(series: pl.Series, parsed: pl.Series, what: str) -> None:
         )
 
 
-def _as_series(name: str, column: Any) -> pl.Series:
-    """A polars series of a NumPy vector, a pandas series or a polars series."""
+def as_series(name: str, column: Any) -> pl.Series:
+    """A polars series of a vector of any kind: NumPy, pandas, polars, Arrow or a list."""
     if isinstance(column, pl.Series):
         return column.alias(name)
+    if isinstance(column, (list, tuple)):
+        column = np.asarray(column, dtype=object)
     if isinstance(column, np.ndarray):
         return _from_numpy(name, column)
+    if not nw.dependencies.is_pandas_series(column):
+        return nw.from_native(column, series_only=True).to_polars().alias(name)
     dtype = column.dtype
     if hasattr(dtype, "categories"):  # pandas category: codes into its categories
         levels = _from_numpy(name, column.cat.categories.to_numpy(dtype=object)).cast(pl.String)
