@@ -11,7 +11,10 @@ A class that can be saved lists its fitted attributes with one spec each::
 The lists of a class and its bases are merged (`declared`); a subclass takes an inherited attribute away with
 `None`. A *symbol* in a shape ("classes", "features") binds to a length where it is first met and has to agree
 everywhere else in the same object. `check` raises `ValueError` with the attribute, what was found and what
-was expected; the artifact (docs/artifact-format.md) runs it when it saves and when it loads.
+was expected; the artifact (docs/artifact-format.md) runs it when it saves and when it loads. What specs cannot
+say (a tree without cycles) a class checks in `_check_state()`; what is not saved it rebuilds in `_after_load()`. A class whose
+attributes are not what should be saved has `_save_state()`, returning a dict that follows `state`, and
+`_load_state(values)`, taking it back.
 """
 
 from __future__ import annotations

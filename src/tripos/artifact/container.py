@@ -34,6 +34,7 @@ _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _FULL = 0xFFFFFFFF  # stands in a 32-bit field whose value is in the zip64 record
+_LARGE = _FULL  # sizes and offsets from here on go there
 _DATE = 0x0021  # 1980-01-01 00:00: the same model gives the same bytes
 
 Chunks = Iterable[bytes | memoryview]
@@ -52,7 +53,7 @@ class Entry:
 
     def local(self) -> bytes:
         """The header before the data; an entry of 4 GiB or more has its sizes in a zip64 field."""
-        large = self.size >= _FULL
+        large = self.size >= _LARGE
         extra = struct.pack("<2H2Q", 1, 16, self.size, self.packed) if large else b""
         sizes = (_FULL, _FULL) if large else (self.packed, self.size)
         name = self.name.encode("ascii")
@@ -61,7 +62,7 @@ class Entry:
 
     def central(self) -> bytes:
         """The line of the directory, with attributes of zero: no symbolic link, no folder, no permission."""
-        large, far = self.size >= _FULL, self.offset >= _FULL
+        large, far = self.size >= _LARGE, self.offset >= _LARGE
         values = ((self.size, self.packed) if large else ()) + ((self.offset,) if far else ())
         extra = struct.pack(f"<2H{len(values)}Q", 1, 8 * len(values), *values) if values else b""
         sizes = (_FULL, _FULL) if large else (self.packed, self.size)
@@ -73,8 +74,9 @@ class Entry:
 
 def _end_records(count: int, size: int, offset: int) -> bytes:
     """What follows the directory: the end record, after its zip64 form when the directory lies beyond 4 GiB."""
-    end = _END.pack(b"PK\5\6", 0, 0, count, count, size, min(offset, _FULL), 0)
-    if offset < _FULL:
+    far = offset >= _LARGE
+    end = _END.pack(b"PK\5\6", 0, 0, count, count, size, _FULL if far else offset, 0)
+    if not far:
         return end
     end64 = _END64.pack(b"PK\6\6", _END64.size - 12, 45, 45, 0, 0, count, count, size, offset)
     return end64 + _LOCATOR64.pack(b"PK\6\7", 0, offset + size, 1) + end

@@ -41,15 +41,19 @@ def load(path: str | os.PathLike[str], *, key: bytes | str | None = None) -> Any
         with open_plain(file) as (stream, size):
             return _read(stream, size, key)
     except ArtifactError as error:
-        raise ArtifactError(f"{file} cannot be loaded: {error}") from error.__cause__
+        raise ArtifactError(f"{file} cannot be loaded: {_short(error)}") from error.__cause__
     except OSError as error:
         raise ArtifactError(f"{file} cannot be read: {error.strerror or error}") from error
     except MemoryError as error:
         raise ArtifactError(f"{file} cannot be loaded: it needs more memory than is free") from error
-    except (
-        Exception
-    ) as error:  # NumPy, SciPy and scikit-learn raise what they like on values nobody meant to exist
-        raise ArtifactError(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
+    except Exception as error:  # NumPy and SciPy raise what they like on values that nobody meant to exist
+        raise ArtifactError(f"{file} cannot be loaded: {type(error).__name__}: {_short(error)}") from error
+
+
+def _short(error: Exception, length: int = 600) -> str:
+    """The message, cut where a file put a novel into it."""
+    text = str(error)
+    return text if len(text) <= length else text[:length] + " ..."
 
 
 def _read(stream: BinaryIO, size: int, key: bytes | str | None) -> Any:

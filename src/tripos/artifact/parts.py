@@ -73,7 +73,7 @@ def _is_length(value: Any) -> bool:
 
 def _bytes_of(flat: np.ndarray) -> memoryview:
     """The bytes of a contiguous one-dimensional array, without a copy (dates have no buffer of their own)."""
-    return flat.view(np.uint8).data if flat.size else memoryview(b"")
+    return flat.view(np.uint8).data if flat.size else memoryview(bytearray())
 
 
 def npy_header(dtype: str, shape: tuple[int, ...], order: str) -> bytes:
