@@ -1,0 +1,58 @@
+"""One call of every figure on data as large as a run's, for the tests that all figures must pass."""
+
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.metrics import precision_recall_curve, roc_curve
+from sklearn.naive_bayes import GaussianNB
+
+from tripos import plotting
+
+
+def gallery(n=50_000, seed=0):
+    """{name: (figure, args, kwargs)}, every public figure at least once."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    score = 1 / (1 + np.exp(-(rng.normal(size=n) + 1.6 * y - 0.8)))
+    fpr, tpr, _ = roc_curve(y, score)
+    precision, recall, _ = precision_recall_curve(y, score)
+    x = rng.gamma(2, 2, n)
+    price = 3 * x + rng.normal(size=n)
+    iris = load_iris()
+    petals = iris.data[:, 2:]
+    model = GaussianNB().fit(petals, iris.target)
+    bins = np.linspace(0.05, 0.95, 10)
+    folds = rng.normal(size=(6, 5)) * 0.01
+    words = [f"word{i}" for i in range(300)]
+    log_p = np.log(rng.dirichlet(np.ones(300), 2))
+    many = rng.poisson(0.3, (60, 60)) + np.diag(rng.poisson(50, 60))
+    return {
+        "confusion_matrix": (plotting.confusion_matrix, ([[963, 3], [11, 138]], ["ham", "spam"]), {}),
+        "confusion_matrix of 60": (plotting.confusion_matrix, (many,), {}),
+        "roc_curve": (plotting.roc_curve, (fpr, tpr), {"area": 0.87}),
+        "precision_recall_curve": (plotting.precision_recall_curve, (precision, recall), {"prevalence": 0.5}),
+        "calibration": (plotting.calibration, (bins, bins**1.2), {"count": np.full(10, 200)}),
+        "score_distribution": (plotting.score_distribution, (score, y), {"threshold": 0.5}),
+        "decision_boundary": (plotting.decision_boundary, (model.predict, petals, iris.target), {}),
+        "residuals": (plotting.residuals, (price, 3 * x), {}),
+        "predicted_vs_actual": (plotting.predicted_vs_actual, (price, 3 * x), {}),
+        "simple_fit": (plotting.simple_fit, (x, price, 3.0, 0.0), {}),
+        "learning_curve": (plotting.learning_curve, ([50, 99, 200, 400, 800, 1600], folds + 1, folds), {}),
+        "validation_curve": (
+            plotting.validation_curve,
+            ([0.01, 0.1, 1, 10, 100, 1000], folds + 1, folds),
+            {},
+        ),
+        "loss_curve": (plotting.loss_curve, (np.arange(n), np.exp(-np.arange(n) / 999)), {}),
+        "leaderboard": (plotting.leaderboard, (["a", "b"], [0.9, 0.8], [0.01, 0.02]), {"baseline": "b"}),
+        "class_balance": (plotting.class_balance, (words, rng.poisson(9, 300)), {}),
+        "histogram": (plotting.histogram, (x,), {}),
+        "column_sketch": (plotting.column_sketch, (x,), {}),
+        "coefficients": (plotting.coefficients, (rng.normal(size=300), words), {}),
+        "importances": (plotting.importances, (rng.random(300), rng.random(300), words), {}),
+        "gaussian_densities": (
+            plotting.gaussian_densities,
+            (model.theta_, model.var_, model.class_prior_),
+            {},
+        ),
+        "feature_log_odds": (plotting.feature_log_odds, (log_p,), {"names": words}),
+    }
