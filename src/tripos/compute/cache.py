@@ -33,7 +33,8 @@ from numba.core.caching import _Cache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-MARKS = (b"@kernel", b"kernel(", b"@intrinsic")  # a source that holds none of these holds no kernel
+# A source that holds kernels, or what kernels call, has one of these in it.
+MARKS = (b"@kernel", b"@intrinsic", b"@overload", b"@register_jitable")
 STAMPS_KEPT = 4  # compiled versions of one package that stay on disk, so that changing branches costs nothing
 OURS = Path(__file__).resolve().parents[1]
 
@@ -100,19 +101,27 @@ def package_folder(source: str) -> Path:
 
 
 @functools.cache
-def kernel_sources(folder: Path) -> tuple[Path, ...]:
-    """Sources of a package that hold kernels, sorted; outside a package those of the folder itself."""
-    found = folder.rglob("*.py") if (folder / "__init__.py").exists() else folder.glob("*.py")
-    return tuple(path for path in sorted(found) if any(mark in path.read_bytes() for mark in MARKS))
+def kernel_sources(folder: Path) -> dict[Path, bytes]:
+    """Sources of a package that hold kernels, with the hash of each; outside a package, those of the folder."""
+    found = {}
+    for place, inner, names in os.walk(folder):
+        if not (folder / "__init__.py").exists():
+            inner.clear()
+        for name in names:
+            if name.endswith(".py"):
+                path = Path(place, name)
+                content = path.read_bytes()
+                if any(mark in content for mark in MARKS):
+                    found[path] = hashlib.sha256(content).digest()
+    return dict(sorted(found.items()))
 
 
 @functools.cache
 def source_stamp(folder: Path) -> str:
     """Hash of all kernel sources of a package (and of Tripos, which it builds on)."""
     digest = hashlib.sha256()
-    for path in kernel_sources(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for path, content in kernel_sources(folder).items():
+        digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + content)
     if folder != OURS:
         digest.update(source_stamp(OURS).encode())
     return digest.hexdigest()
