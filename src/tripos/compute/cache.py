@@ -9,6 +9,7 @@ machine code depends on, one key is one file, and a file appears whole or not at
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -70,13 +71,15 @@ def cache_root() -> Path:
 def _candidates() -> Iterator[Path]:
     if chosen := os.environ.get("TRIPOS_CACHE_DIR"):
         yield Path(chosen).expanduser() / "kernels"
+    home = Path(os.path.expanduser("~"))  # stays "~" for a user without a home, which then is skipped
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = home / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    yield base / "tripos" / "kernels"
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    if base.is_absolute():
+        yield base / "tripos" / "kernels"
     user = os.getuid() if hasattr(os, "getuid") else "user"
     yield Path(tempfile.gettempdir()) / f"tripos-kernels-{user}"
 
@@ -84,7 +87,7 @@ def _candidates() -> Iterator[Path]:
 def _is_private(folder: Path) -> bool:
     if not hasattr(os, "getuid"):
         return True
-    found = folder.lstat()
+    found = folder.stat()
     owned = found.st_uid in (os.getuid(), 0) and stat.S_ISDIR(found.st_mode)
     return owned and not found.st_mode & stat.S_IWOTH
 
@@ -127,23 +130,36 @@ def source_stamp(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(function: FunctionType, seen: frozenset[FunctionType] = frozenset()) -> str:
+def fingerprint(function: FunctionType) -> str:
     """Hash of a kernel's code and of the constants that Numba freezes into it, its callees' included.
 
-    The sources' stamp does not see a constant imported from a module without kernels, nor what a factory closed
-    over; this does.
+    The stamp of the sources does not see a constant imported from a module without kernels, nor what a factory
+    closed over; this does.
     """
-    seen = seen | {function}
-    parts = [_code_text(function.__code__)]
-    parts += [_constant(cell.cell_contents, seen) for cell in function.__closure__ or ()]
+    digest = hashlib.sha256()
+    todo, seen = [function], {function}
+    while todo:
+        current = todo.pop()
+        digest.update(_code_text(current.__code__).encode())
+        for name, value in _frozen(current):
+            inner = getattr(value, "py_func", None)
+            if isinstance(inner, FunctionType) and inner not in seen:
+                seen.add(inner)
+                todo.append(inner)
+            digest.update(f"{name}={_constant(value)}\n".encode())
+    return digest.hexdigest()
+
+
+def _frozen(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function refers to outside itself: closed-over values, globals, and attributes of global modules."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        yield name, cell.cell_contents
     names = sorted(_names(function.__code__))
     for name in names:
         value = function.__globals__.get(name)
+        yield name, value
         if isinstance(value, ModuleType):
-            parts += [f"{name}.{part}={_constant(vars(value).get(part), seen)}" for part in names]
-        else:
-            parts.append(f"{name}={_constant(value, seen)}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+            yield from ((f"{name}.{part}", vars(value).get(part)) for part in names)
 
 
 def _names(code: CodeType) -> set[str]:
@@ -156,17 +172,14 @@ def _code_text(code: CodeType) -> str:
     return repr((code.co_code, code.co_names, code.co_varnames, code.co_freevars, constants))
 
 
-def _constant(value: Any, seen: frozenset[FunctionType]) -> str:
-    """Text that differs when the frozen value differs; objects Numba cannot freeze by value count by their type."""
+def _constant(value: Any) -> str:
+    """Text that differs when the frozen value differs; what Numba does not freeze by value counts by its type."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, (tuple, list)):
-        return f"{type(value).__name__}({', '.join(_constant(item, seen) for item in value)})"
+        return f"{type(value).__name__}({', '.join(map(_constant, value))})"
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic, np.dtype)):
         return repr(value)
-    inner = getattr(value, "py_func", None)
-    if isinstance(inner, FunctionType):
-        return inner.__qualname__ if inner in seen else fingerprint(inner, seen)
     return type(value).__name__
 
 
@@ -265,9 +278,10 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _forget_old_stamps(current: Path) -> None:
-    stamps = sorted(current.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in stamps[STAMPS_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another process may be doing the same
+        stamps = sorted(current.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in stamps[STAMPS_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _warned = threading.Event()
