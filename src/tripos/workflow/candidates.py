@@ -9,9 +9,8 @@ not worth starting. A candidate that does not fit the data is listed with the re
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
@@ -36,14 +35,14 @@ class Variant:
     ----------
     name : str
         Shown in parentheses after the learner's name.
-    needs : mapping
-        What differs from the learner's own `needs`.
+    settings : mapping
+        Arguments of `Encoder` that differ from what the learner's own `needs` give.
     requires : str, optional
         A kind of column ("number", "category", "text") without which the variant equals the learner itself.
     """
 
     name: str
-    needs: Mapping[str, Any]
+    settings: Mapping[str, Any]
     requires: str | None = None
 
 
@@ -112,10 +111,10 @@ class Candidate:
         return self.learner in BASELINES
 
     @property
-    def needs(self) -> Needs:
-        """What is asked of the encoder: equal needs share one encoded table."""
-        own: Needs = self.cls.needs
-        return own if self.variant is None else replace(own, **self.variant.needs)
+    def preparation(self) -> tuple[tuple[str, str], ...]:
+        """What is asked of the encoder: candidates with equal preparations share one encoded table."""
+        settings = self.encoder(None).get_params(deep=False)
+        return tuple(sorted((name, repr(value)) for name, value in settings.items() if name != "schema"))
 
     @property
     def interpretability(self) -> str:
@@ -126,7 +125,7 @@ class Candidate:
         return dict(self.cls.search_space())
 
     def encoder(self, schema: Any) -> Encoder:
-        return Encoder.for_(self.cls, schema, **(dict(self.variant.needs) if self.variant else {}))
+        return Encoder.for_(self.cls, schema, **(self.variant.settings if self.variant else {}))
 
     def estimator(self, params: Mapping[str, Any], seed: int) -> Any:
         """The learner alone, for a table that is encoded already."""
@@ -141,7 +140,7 @@ class Candidate:
 
     def objection(self, task: Task, shape: Shape) -> str | None:
         """Why the candidate does not fit these data, or None when it does."""
-        needs = self.needs
+        needs: Needs = self.cls.needs
         if self.is_baseline:
             return None
         if needs.text == "none" and set(shape.kinds) <= {"text"}:
@@ -199,11 +198,6 @@ def candidates_for(
         reasons = "; ".join(f"{r.candidate}: {r.reason}" for r in refused)
         raise RunError(f"no learner fits these data ({reasons})" if reasons else "no learner is left to try")
     return fitting, refused
-
-
-def step_key(candidate: Candidate, params: Mapping[str, Any], rows: int) -> str:
-    """What an evaluation is remembered by in the journal."""
-    return json.dumps([candidate.name, rows, dict(sorted(params.items()))], default=str)
 
 
 def _in_order() -> list[str]:

@@ -12,6 +12,8 @@ from typing import IO, Any
 
 from tripos.compute.budget import readable_bytes
 from tripos.workflow.leaderboard import Leaderboard, Standing
+from tripos.workflow.store import RunSummary
+from tripos.workflow.wording import number, shown
 
 _BAR = "▏▎▍▌▋▊▉█"
 
@@ -43,7 +45,7 @@ class Display:
 
     def searched(self, board: Leaderboard, metric: str) -> None: ...
 
-    def curve_point(self, rows: int, low: float, score: float, error: float, best: float) -> None: ...
+    def curve_point(self, rows: int, score: float, error: float, way: float) -> None: ...
 
     def result(self, lines: Iterable[str]) -> None: ...
 
@@ -82,9 +84,9 @@ class Lines(Display):
     def searched(self, board: Leaderboard, metric: str) -> None:
         self.console.print(leaderboard_table(board, metric))
 
-    def curve_point(self, rows: int, low: float, score: float, error: float, best: float) -> None:
-        spread = "" if math.isnan(error) else f" ± {error:.4f}"
-        self._print(f"  E = {rows:>9,}   P = {score:.4f}{spread:<10} {bar(score, low, best)}")
+    def curve_point(self, rows: int, score: float, error: float, way: float) -> None:
+        spread = "" if math.isnan(error) else f" ± {figures(error)}"
+        self._print(f"  E = {rows:>9,}   P = {figures(score):>8}{spread:<11} {bar(way)}")
 
     def result(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -151,6 +153,21 @@ def display_for(verbose: bool | None = None, stream: IO[str] | None = None) -> D
     return Live(stream) if stream.isatty() else Lines(stream)
 
 
+def runs_table(runs: Iterable[RunSummary]) -> Any:
+    """The runs as rich draws them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("run", "began", "state", "target", "winner", "test score"):
+        table.add_column(title, no_wrap=title != "run", overflow="fold")
+    for run in runs:
+        score = "" if run.score is None or run.metric is None else f"{run.metric} {shown(run.metric, run.score)}"
+        cells = (str(run.path), run.created, run.status, run.target, run.winner or "", score)
+        table.add_row(*(Text(printable(cell), style="" if run.status == "complete" else "yellow") for cell in cells))
+    return table
+
+
 def describe(standing: Standing) -> str:
     """One evaluation in one line."""
     settings = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in standing.params.items())
@@ -158,7 +175,7 @@ def describe(standing: Standing) -> str:
     if standing.failure:
         return f"{name:<48} failed: {standing.failure}"
     seconds = f"{standing.fit_seconds:.2g} s a fit"
-    return f"{name:<48} {standing.score:.4f} ± {standing.error:.4f}   {seconds}, {standing.rows:,} rows"
+    return f"{name:<48} {figures(standing.score)} ± {figures(standing.error)}   {seconds}, {standing.rows:,} rows"
 
 
 def leaderboard_table(board: Leaderboard, metric: str) -> Any:
@@ -174,7 +191,7 @@ def leaderboard_table(board: Leaderboard, metric: str) -> Any:
     for place, s in enumerate(board):
         style = "bold green" if place == 0 and not s.failure else "dim" if s.baseline or s.failure else ""
         cells = [
-            f"{s.score:.4f} ± {s.error:.4f}",
+            f"{figures(s.score)} ± {figures(s.error)}",
             readable_seconds(s.fit_seconds),
             readable_seconds(s.predict_seconds),
             readable_bytes(s.size),
@@ -186,19 +203,29 @@ def leaderboard_table(board: Leaderboard, metric: str) -> Any:
     return table
 
 
-def bar(value: float, low: float, high: float, width: int = 30) -> str:
-    """A bar of eighths of a character.
+def bar(share: float, width: int = 32) -> str:
+    """A bar of eighths of a character; nothing for nothing and for less than nothing.
 
     Examples
     --------
-    >>> bar(0.5, 0.0, 1.0, width=4)
+    >>> bar(0.5, width=4)
     '██'
     """
-    if not high > low or math.isnan(value):
+    if math.isnan(share):
         return ""
-    eighths = round(8 * width * min(max((value - low) / (high - low), 0.0), 1.0))
-    full, rest = divmod(eighths, 8)
+    full, rest = divmod(round(8 * width * min(max(share, 0.0), 1.0)), 8)
     return "█" * full + (_BAR[rest - 1] if rest else "")
+
+
+def figures(value: float) -> str:
+    """A score in the room a column has: four places, or four digits of a large one.
+
+    Examples
+    --------
+    >>> figures(0.98123), figures(48123.4)
+    ('0.9812', '48,120')
+    """
+    return f"{value:.4f}" if abs(value) < 10 else number(value)
 
 
 def printable(text: str) -> str:

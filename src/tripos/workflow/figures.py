@@ -1,0 +1,167 @@
+"""The report's pictures, from what the run saved: figures of `tripos.plotting` as inline SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tripos import metrics, plotting
+from tripos.selection import calibration_curve
+
+MOST_CURVES = 8  # one-against-rest curves of a multiclass task
+MOST_CONFUSED = 60
+
+
+def draw(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[str, str]:
+    """Every figure that fits the run, by name."""
+    figures = _of_the_search(record)
+    figures |= _of_regression(record, predictions) if record["task"]["kind"] == "regression" else _of_classes(record, predictions)
+    return {name: svg for name, svg in figures.items() if svg}
+
+
+def sketch(column: Mapping[str, Any]) -> str:
+    """The shape of one column as a small picture; empty when the profile holds none."""
+    counts = column.get("sketch") or []
+    if not counts or not any(counts):
+        return ""
+    return plotting.svg(plotting.column_sketch, np.asarray(counts, dtype=np.int64), title=f"shape of {column['name']}")
+
+
+def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:
+    board = [row for row in record["leaderboard"] if not row["failure"] and row["rows"] == record["leaderboard"][0]["rows"]]
+    figures = {}
+    if len(board) > 1:
+        figures["leaderboard"] = plotting.svg(
+            plotting.leaderboard,
+            [row["candidate"] for row in board],
+            [row["score"] for row in board],
+            [row["error"] or 0.0 for row in board],
+            score_name=record["metric_title"],
+            greater_is_better=not record["minimise"],
+            baseline=next((row["candidate"] for row in board if row["baseline"]), None),
+        )
+    learning = record["learning"]
+    if len(learning["sizes"]) > 1:
+        figures["learning"] = plotting.svg(
+            plotting.learning_curve,
+            learning["sizes"],
+            learning["train"],
+            learning["valid"],
+            score_name=record["metric_title"],
+            baseline=learning["baseline"],
+        )
+    importances = record["uses"].get("importances")
+    if importances and importances["names"]:
+        figures["importances"] = plotting.svg(
+            plotting.importances, importances["mean"], importances["sd"], importances["names"], top=15
+        )
+    coefficients = record["uses"].get("coefficients")
+    if coefficients and coefficients["names"]:
+        figures["coefficients"] = plotting.svg(
+            plotting.coefficients, coefficients["values"], coefficients["names"], top=24
+        )
+    return figures
+
+
+def _of_regression(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[str, str]:
+    truth, predicted = predictions["truth"].to_numpy(), predictions["prediction"].to_numpy()
+    name = record["task"]["target"]
+    return {
+        "predicted": plotting.svg(plotting.predicted_vs_actual, truth, predicted, name=name),
+        "residuals": plotting.svg(plotting.residuals, truth, predicted, name=name),
+        "target": plotting.svg(plotting.histogram, truth, name=name),
+    }
+
+
+def _of_classes(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[str, str]:
+    task = record["task"]
+    classes = list(task["classes"])
+    truth, predicted = predictions["truth"].to_numpy(), predictions["prediction"].to_numpy()
+    present = [label for label in classes if label in set(truth.tolist()) | set(predicted.tolist())]
+    counts = metrics.confusion_matrix(truth, predicted, labels=present)
+    figures = {
+        "balance": plotting.svg(plotting.class_balance, classes, task["counts"]),
+        "confusion": plotting.svg(plotting.confusion_matrix, counts, present),
+    }
+    columns = {label: probability_column(label) for label in classes}
+    known = {label: predictions[name].to_numpy() for label, name in columns.items() if name in predictions.columns}
+    if task["kind"] == "binary" and known:
+        return figures | _of_two_classes(task, truth, known[task["positive"]])
+    return figures | _one_against_rest(truth, known)
+
+
+def _of_two_classes(task: Mapping[str, Any], truth: np.ndarray, probability: np.ndarray) -> dict[str, str]:
+    positive = truth == task["positive"]
+    if positive.all() or not positive.any():
+        return {}
+    fpr, tpr, _ = metrics.roc_curve(positive, probability)
+    precision, recall, _ = metrics.precision_recall_curve(positive, probability)
+    area = metrics.roc_auc_score(positive, probability)
+    average = metrics.average_precision_score(positive, probability)
+    curve = calibration_curve(positive, probability)
+    return {
+        "roc": plotting.svg(plotting.roc_curve, fpr, tpr, area=area),
+        "pr": plotting.svg(
+            plotting.precision_recall_curve, precision, recall, area=average, prevalence=float(positive.mean())
+        ),
+        "calibration": plotting.svg(plotting.calibration, curve.predicted, curve.observed, count=curve.count),
+        "scores": plotting.svg(plotting.score_distribution, probability, truth, labels=task["classes"], threshold=0.5),
+    }
+
+
+def _one_against_rest(truth: np.ndarray, known: Mapping[Any, np.ndarray]) -> dict[str, str]:
+    areas, curves = {}, {}
+    for label, probability in known.items():
+        own = truth == label
+        if own.any() and not own.all():
+            areas[label] = metrics.roc_auc_score(own, probability)
+            curves[label] = (metrics.roc_curve(own, probability), metrics.precision_recall_curve(own, probability))
+    worst = sorted(areas, key=areas.__getitem__)[:MOST_CURVES]
+    if not worst:
+        return {}
+    precision = [float(metrics.average_precision_score(truth == label, known[label])) for label in worst]
+    return {
+        "roc": plotting.svg(
+            plotting.roc_curve,
+            [curves[label][0][0] for label in worst],
+            [curves[label][0][1] for label in worst],
+            area=[areas[label] for label in worst],
+            names=worst,
+        ),
+        "pr": plotting.svg(
+            plotting.precision_recall_curve,
+            [curves[label][1][0] for label in worst],
+            [curves[label][1][1] for label in worst],
+            area=precision,
+            names=worst,
+        ),
+    }
+
+
+def probability_column(label: Any) -> str:
+    """Name of the column of `predictions.parquet` that holds a class's probability."""
+    return f"p({label})"
+
+
+def strip(score: float, low: float, high: float, baseline: float, perfect: float) -> dict[str, Any]:
+    """Where the result strip draws the interval, the score and the baseline, on a scale of 0 to 1000."""
+    ends = sorted((baseline, perfect))
+    left, right = min(ends[0], low), max(ends[1], high)
+    pad = 0.04 * ((right - left) or 1.0)
+    left, right = left - pad, right + pad
+
+    def place(value: float) -> float:
+        return round(1000 * (value - left) / (right - left), 1) if math.isfinite(value) else 0.0
+
+    return {
+        "low": place(low),
+        "width": max(round(place(high) - place(low), 1), 2.0),
+        "score": place(score),
+        "baseline": place(baseline),
+        "left": left,
+        "right": right,
+    }

@@ -1,0 +1,236 @@
+"""Which candidates are tried, with what, on how many rows, and in what order.
+
+The plan is a generator: it yields one step after another and is sent the standing each step led to. It never
+looks at a clock, so that one seed gives one plan; the time budget only cuts it short, and the run says so.
+
+1. Large tables: every candidate on a subsample; the better half goes on to five times the rows, and so on
+   (successive halving: Jamieson and Talwalkar, 2016, https://proceedings.mlr.press/v51/jamieson16.html).
+2. The candidates that are left, with their defaults, cheapest first.
+3. The leaders' parameters, by optuna's TPE sampler (Bergstra et al., 2011) with a seed of its own for each.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tripos.compute.budget import TimeBudget
+from tripos.compute.random import derive, generator
+from tripos.workflow.leaderboard import Leaderboard, Standing
+from tripos.workflow.progress import Display
+from tripos.workflow.store import Journal
+
+if TYPE_CHECKING:
+    from tripos.workflow.candidates import Candidate
+
+FIRST_RUNG, GROWTH, LAST_RUNG = 20_000, 5, 250_000
+TUNED, TRIALS = 3, 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """One evaluation to make."""
+
+    candidate: Candidate
+    params: Mapping[str, Any]
+    rows: int
+
+    @property
+    def key(self) -> str:
+        """What the evaluation is remembered by in the journal."""
+        return json.dumps([self.candidate.name, self.rows, dict(sorted(self.params.items()))], default=str)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What came of the search, and whether time cut it."""
+
+    board: Leaderboard
+    done: int
+    planned: int
+    cut: bool
+    seconds: float
+
+
+Plan = Generator[Step, Standing, None]
+
+
+def make_plan(candidates: Sequence[Candidate], rungs: Sequence[int], greater_is_better: bool, seed: int) -> Plan:
+    """The steps of a search; `send` it the standing of each."""
+    contenders = list(candidates)
+    for rows in rungs[:-1]:
+        board = Leaderboard(greater_is_better)
+        for candidate in contenders:
+            board.add((yield Step(candidate, {}, rows)))
+        contenders = _survivors(contenders, board)
+    board = Leaderboard(greater_is_better)
+    for candidate in contenders:
+        board.add((yield Step(candidate, {}, rungs[-1])))
+    leaders = {standing.candidate: standing for standing in board if not standing.failure}
+    tuned = [c for name in leaders for c in contenders if c.name == name and c.space()][:TUNED]
+    samplers = [_Sampler(c, derive(seed, c.name), greater_is_better, leaders[c.name]) for c in tuned]
+    for _ in range(TRIALS):
+        for sampler in samplers:
+            params = sampler.ask()
+            if params is not None:
+                sampler.tell((yield Step(sampler.candidate, params, rungs[-1])))
+
+
+def planned_steps(candidates: Sequence[Candidate], rungs: Sequence[int]) -> int:
+    """How many steps a plan has at most."""
+    contenders, steps = len(candidates), 0
+    for _ in rungs[:-1]:
+        steps += contenders
+        contenders = _half(contenders - 1) + 1
+    tunable = min(TUNED, sum(bool(c.space()) for c in candidates), contenders)
+    return steps + contenders + TRIALS * tunable
+
+
+def _half(learners: int) -> int:
+    return max(2, (learners + 1) // 2) if learners >= 2 else learners
+
+
+def _survivors(contenders: list[Candidate], board: Leaderboard) -> list[Candidate]:
+    """The baseline and the better half of the others, in their first order."""
+    ranked = [s.candidate for s in board if not s.baseline and not s.failure]
+    kept = set(ranked[: _half(sum(not c.is_baseline for c in contenders))])
+    return [c for c in contenders if c.is_baseline or c.name in kept]
+
+
+class _Sampler:
+    """optuna's sampler over one candidate's search space, which starts from what the defaults scored."""
+
+    def __init__(self, candidate: Candidate, seed: int, greater_is_better: bool, default: Standing) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(logging.WARNING)
+        self.candidate = candidate
+        self._space = {name: _distribution(choices) for name, choices in candidate.space().items()}
+        self._study = optuna.create_study(
+            direction="maximize" if greater_is_better else "minimize",
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=3),
+        )
+        self._tried: set[str] = set()
+        self._trial: Any = None
+        defaults = candidate.estimator({}, 0).get_params()
+        known = {name: defaults[name] for name in self._space if name in defaults}
+        if known and all(self._space[name]._contains(self._space[name].to_internal_repr(v)) for name, v in known.items()):
+            self._study.add_trial(
+                optuna.trial.create_trial(params=known, distributions={n: self._space[n] for n in known}, value=default.score)
+            )
+
+    def ask(self) -> dict[str, Any] | None:
+        """Parameters not tried before, or None when the space holds hardly any more."""
+        for _ in range(5):
+            self._trial = self._study.ask(self._space)
+            params = {name: _rounded(value) for name, value in self._trial.params.items()}
+            if str(params) not in self._tried:
+                self._tried.add(str(params))
+                return params
+            self._study.tell(self._trial, state=_failed())
+        return None
+
+    def tell(self, standing: Standing) -> None:
+        if standing.failure:
+            self._study.tell(self._trial, state=_failed())
+        else:
+            self._study.tell(self._trial, standing.score)
+
+
+def _failed() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState.FAIL
+
+
+def _distribution(choices: Any) -> Any:
+    """A learner's range `(low, high, "log" | "linear")` or list of choices as optuna has it."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(choices, tuple) and len(choices) == 3 and choices[2] in ("log", "linear"):
+        low, high, scale = choices
+        kind = IntDistribution if isinstance(low, int) and isinstance(high, int) else FloatDistribution
+        return kind(low, high, log=scale == "log")
+    return CategoricalDistribution(list(choices))
+
+
+def _rounded(value: Any) -> Any:
+    """Four digits: enough for a parameter, and short enough to read."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def rungs_for(n_rows: int, bytes_per_row: float) -> list[int]:
+    """Numbers of rows to compare candidates on: one for a small table, growing by five for a large one."""
+    first = max(1000, int(min(FIRST_RUNG, FIRST_RUNG * 500 / max(bytes_per_row, 1.0))))
+    rungs = [first]
+    while rungs[-1] < min(n_rows, LAST_RUNG):
+        rungs.append(rungs[-1] * GROWTH)
+    rungs[-1] = min(n_rows, LAST_RUNG)
+    if len(rungs) > 1 and rungs[-1] < 2 * rungs[-2]:
+        del rungs[-2]
+    return rungs
+
+
+def nested_sample(codes: np.ndarray | None, n_rows: int, seed: int) -> np.ndarray:
+    """All rows in an order whose every beginning is a fair sample: with classes, in their proportions.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_rows,), optional
+        Class of each row.
+    """
+    order = generator(seed).permutation(n_rows)
+    if codes is None:
+        return order
+    place = np.empty(n_rows)
+    shuffled = codes[order]
+    for code, count in enumerate(np.bincount(shuffled)):
+        place[shuffled == code] = (np.arange(count) + 0.5) / max(count, 1)
+    return order[np.argsort(place, kind="stable")]
+
+
+def search(
+    plan: Plan,
+    assess: Callable[[Step], Standing],
+    *,
+    board: Leaderboard,
+    journal: Journal,
+    budget: TimeBudget,
+    planned: int,
+    trials: int | None,
+    display: Display,
+) -> SearchResult:
+    """Works through a plan until it ends or the budget does.
+
+    A step whose standing is in the journal of an interrupted run is not made again. The time it took then
+    counts, so that a resumed run takes as long altogether as one that was never stopped.
+    """
+    done, seconds, cut = 0, 0.0, False
+    standing: Standing | None = None
+    while True:
+        try:
+            step = next(plan) if standing is None else plan.send(standing)
+        except StopIteration:
+            break
+        over = seconds >= budget.seconds if trials is None else done >= trials
+        if over and board.has_learner:
+            cut = trials is None
+            break
+        display.trying(step.candidate.name)
+        known = journal.get(step.key)
+        start = budget.spent
+        standing = assess(step) if known is None else Standing.from_dict(known["standing"])
+        took = budget.spent - start if known is None else float(known["seconds"])
+        if known is None:
+            journal.put(step.key, {"standing": standing.to_dict(), "seconds": took})
+        seconds += took
+        done += 1
+        board.add(standing)
+        display.tried(standing, board, done, resumed=known is not None)
+    plan.close()
+    return SearchResult(board, done, planned, cut, seconds)

@@ -1,0 +1,167 @@
+"""One evaluation: a candidate with given parameters, fitted and scored in every fold.
+
+Preparation is learned in each fold from that fold's training rows only, and is often dearer than the learner
+itself. Candidates whose encoders have equal settings share the encoded folds, as long as memory allows.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tripos.compute.budget import free_memory
+from tripos.errors import RunError
+from tripos.metrics.scorers import Scorer
+from tripos.workflow.candidates import Candidate
+from tripos.workflow.leaderboard import Standing
+
+_SHARE_OF_MEMORY = 0.2
+_MOST_CACHED = 1 << 30
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One fold as a learner takes it, with the seconds its preparation took."""
+
+    X_train: Any
+    y_train: np.ndarray
+    X_valid: Any
+    y_valid: np.ndarray
+    fit_seconds: float
+    transform_seconds: float
+    encoder_bytes: int
+
+    @property
+    def nbytes(self) -> int:
+        return held_bytes(self.X_train) + held_bytes(self.X_valid)
+
+
+class Folds:
+    """The folds of the training rows, encoded on demand.
+
+    Parameters
+    ----------
+    frame : polars DataFrame of the features of the training rows
+    y : ndarray of shape (n_rows,)
+    schema : Schema
+    parts : mapping of int to list of (train, valid)
+        For each number of rows (see `rungs`) the folds, as positions in `frame`.
+    """
+
+    def __init__(self, frame: pl.DataFrame, y: np.ndarray, schema: Any, parts: Mapping[int, Sequence[Fold]]) -> None:
+        self.frame, self.y, self.schema, self.parts = frame, y, schema, parts
+        self._kept: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+        self._limit = min(_MOST_CACHED, _SHARE_OF_MEMORY * free_memory())
+
+    def encoded(self, candidate: Candidate, rows: int, k: int) -> Encoded:
+        """Fold k of the folds over `rows` rows, as the candidate needs it."""
+        key = (candidate.preparation, rows, k)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        fold = self._encode(candidate, *self.parts[rows][k])
+        self._kept[key] = fold
+        while len(self._kept) > 1 and sum(kept.nbytes for kept in self._kept.values()) > self._limit:
+            self._kept.popitem(last=False)
+        return fold
+
+    def _encode(self, candidate: Candidate, train: np.ndarray, valid: np.ndarray) -> Encoded:
+        encoder = candidate.encoder(self.schema)
+        start = time.perf_counter()
+        X_train = encoder.fit_transform(self.frame[train], self.y[train])
+        middle = time.perf_counter()
+        X_valid = encoder.transform(self.frame[valid])
+        end = time.perf_counter()
+        return Encoded(
+            X_train, self.y[train], X_valid, self.y[valid], middle - start, end - middle, held_bytes(encoder)
+        )
+
+    def forget(self, rows: int) -> None:
+        """Lets go of the folds over `rows` rows."""
+        for key in [key for key in self._kept if key[1] == rows]:
+            del self._kept[key]
+
+
+def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: Folds, scorer: Scorer, seed: int) -> Standing:
+    """Cross-validates one candidate; whatever goes wrong in it is its own failure and not the run's."""
+    about = {
+        "candidate": candidate.name,
+        "learner": candidate.learner,
+        "params": dict(params),
+        "rows": rows,
+        "interpretability": candidate.interpretability,
+        "baseline": candidate.is_baseline,
+    }
+    scores, fits, predictions, sizes = [], [], [], []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            for k in range(len(folds.parts[rows])):
+                fold = folds.encoded(candidate, rows, k)
+                model, fit_seconds = _fitted(candidate.estimator(params, seed), fold)
+                start = time.perf_counter()
+                scores.append(float(scorer(model, fold.X_valid, fold.y_valid)))
+                seconds = time.perf_counter() - start + fold.transform_seconds
+                fits.append(fit_seconds + fold.fit_seconds)
+                predictions.append(1000 * seconds / len(fold.y_valid))
+                sizes.append(held_bytes(model) + fold.encoder_bytes)
+                if not np.isfinite(scores[-1]):
+                    raise ValueError(f"the score of fold {k + 1} is {scores[-1]}")
+        except RunError:  # a full disk is the run's trouble
+            raise
+        except Exception as error:
+            return Standing(**about, failure=one_line(error))
+    said = sorted({one_line(warning.message) for warning in caught if _concerns_user(warning)})
+    return Standing(
+        **about,
+        folds=scores,
+        fit_seconds=float(np.mean(fits)),
+        predict_seconds=float(np.mean(predictions)),
+        size=int(np.mean(sizes)),
+        warnings=said,
+    )
+
+
+def _fitted(learner: Any, fold: Encoded) -> tuple[Any, float]:
+    start = time.perf_counter()
+    learner.fit(fold.X_train, fold.y_train)
+    return learner, time.perf_counter() - start
+
+
+def _concerns_user(warning: warnings.WarningMessage) -> bool:
+    return issubclass(warning.category, UserWarning)  # ConvergenceWarning and the house's own are UserWarnings
+
+
+def one_line(error: BaseException | str) -> str:
+    """What an error or a warning says, in one line of bearable length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def held_bytes(thing: Any, depth: int = 6) -> int:
+    """Bytes of the arrays and texts a fitted object holds: what it weighs in memory, and about what on the disk."""
+    if thing is None or depth == 0:
+        return 0
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes + (sum(map(len, filter(_is_text, thing.flat))) if thing.dtype.kind == "O" else 0)
+    if hasattr(thing, "indptr"):
+        return int(thing.data.nbytes + thing.indices.nbytes + thing.indptr.nbytes)
+    if isinstance(thing, str | bytes):
+        return len(thing)
+    if isinstance(thing, Mapping):
+        return sum(held_bytes(k, depth - 1) + held_bytes(v, depth - 1) for k, v in thing.items())
+    if isinstance(thing, list | tuple | set):
+        return sum(held_bytes(part, depth - 1) for part in thing)
+    return held_bytes(vars(thing), depth - 1) if hasattr(thing, "__dict__") and not isinstance(thing, type) else 8
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
