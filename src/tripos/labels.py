@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array
@@ -53,6 +51,8 @@ def as_label_array(y: Any) -> np.ndarray:
         y = y.to_numpy()
     labels = np.asarray(y)
     if labels.ndim != 1:
+        from sklearn.utils.validation import column_or_1d
+
         labels = column_or_1d(labels, warn=True)
     if labels.dtype.kind in "iub":
         return labels
@@ -98,6 +98,8 @@ def _objects(labels: np.ndarray) -> np.ndarray:
         raise TypeError(
             f"Labels must be uniformly strings or numbers, y mixes {names}: convert them to one type"
         )
+    from sklearn.utils.multiclass import check_classification_targets  # heavy, and rarely needed
+
     check_classification_targets(labels)
     return _whole_numbers(labels.astype(np.float64)) if float in kinds else np.array(labels.tolist())
 
