@@ -7,9 +7,10 @@ import xml.dom.minidom
 
 import matplotlib.pyplot
 import pytest
-from tests.plotting.gallery import gallery
 
 from tripos import plotting
+
+from .gallery import gallery
 
 GALLERY = gallery()
 every_figure = pytest.mark.parametrize("name", GALLERY)

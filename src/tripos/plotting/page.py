@@ -55,9 +55,10 @@ def svg(figure: Callable[..., Any], *args: Any, title: str | None = None, **kwar
     (True, True, True)
     """
     import matplotlib
+    from cycler import cycler  # comes with matplotlib
 
     buffer = io.StringIO()
-    palette = matplotlib.rcsetup.cycler(color=theme.PALETTE)
+    palette = cycler(color=theme.PALETTE)
     with matplotlib.rc_context({**_RC, "axes.prop_cycle": palette}), theme.use("adaptive"):
         drawn = figure(*args, **kwargs).figure
         drawn.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
