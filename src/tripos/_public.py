@@ -20,6 +20,15 @@ TRANSFORMERS: dict[str, str] = {
 # Objects without a place among the learners that a saved file may hold as well.
 PARTS: dict[str, str] = {
     "Schema": "tripos.data.schema",
+    "Stages": "tripos.data.encoding.stages",
+    "Levels": "tripos.data.encoding.categories",
+    "Lookup": "tripos.data.encoding.categories",
+    "DateParts": "tripos.data.encoding.dates",
+    "TfIdf": "tripos.data.encoding.text",
+    "Terms": "tripos.data.encoding.text",
+    "Filler": "tripos.data.encoding.missing",
+    "Scaling": "tripos.data.encoding.scaling",
+    "Bins": "tripos.data.encoding.binning",
 }
 
 FUNCTIONS: dict[str, str] = {

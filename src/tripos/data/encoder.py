@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from tripos.data.encoding import binning, missing, opening
-from tripos.data.encoding import target_statistics as by_target
-from tripos.data.encoding.stages import Cells, Rows, Stages
+from tripos.data.encoding import binning, learning, missing, opening
+from tripos.data.encoding.output import Pieces
+from tripos.data.encoding.stages import Cells, Rows
 from tripos.data.encoding.table import Table
 from tripos.data.needs import CHOICES, Needs
+from tripos.state import Flag, Nested, Number, Spec, Strings
 
 try:
     from tripos.data.schema import Schema
@@ -71,12 +72,12 @@ class Encoder(TransformerMixin, BaseEstimator):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only when fitted on a table whose columns have names.
-    kinds_ : list of str
-        Kind of each input column.
+    kinds_ : dict of str to str
+        The columns that are used, with their kinds.
     schema_ : Schema
         Only when a schema is used.
     sources_ : ndarray of shape (n_outputs,)
-        For each column of the result the position of the input column that it was made from.
+        For each column of the result the name of the input column that it is made from.
     sparse_output_ : bool
         Whether `transform` returns CSR.
 
@@ -94,7 +95,16 @@ class Encoder(TransformerMixin, BaseEstimator):
     ['age', 'age is missing', 'sex=female', 'sex=male']
     """
 
-    _parameter_constraints: dict = {
+    state: ClassVar[dict[str, Spec]] = {
+        "n_features_in_": Number("i", low=1),
+        "feature_names_in_": Strings(unique=True, optional=True),
+        "schema_": Nested("Schema", optional=True),
+        "stages_": Nested("Stages"),
+        "sparse_output_": Flag(),
+        "float32_": Flag(),
+    }
+
+    _parameter_constraints: ClassVar[dict] = {
         "schema": [None, StrOptions({"infer"}), HasMethods("conform")],
         **{name: [StrOptions(set(choices))] for name, choices in CHOICES.items() if name != "sparse"},
         "sparse": ["boolean"],
@@ -195,140 +205,104 @@ class Encoder(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """As `fit` and `transform`, but target statistics of a row are those of the folds that it is not in."""
-        rows, cells = self._learn(X, y, sample_weight)
-        if cells is None:
-            cells = self.stages_.cells(rows.table)
+        rows, cells, pieces = self._learn(X, y, sample_weight)
         if self.categories == "target" and self.stages_.levels.columns:
-            self._leave_own_fold_out(cells, rows)
-        return self._array(cells)
+            learning.out_of_fold(self.stages_, cells, rows, self)
+            pieces = self.stages_.pieces(cells)
+        return self._array(pieces)
 
     def transform(self, X: Any) -> Any:
         """The table as an array of shape (n_rows, n_outputs), or as CSR where `sparse_output_`."""
         check_is_fitted(self)
-        return self._array(self.stages_.cells(self._opened(X)))
+        return self._array(self.stages_.pieces(self.stages_.cells(self._opened(X))))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """The name of each column of the result: `age`, `age is missing`, `sex=female`, `joined.month`, `text: free`."""
         check_is_fitted(self)
-        return np.asarray(self.names_, dtype=object)
+        return np.asarray(distinct(self.stages_.names()[0]), dtype=object)
 
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[Rows, Cells | None]:
-        """Fit; returns all rows given, and their cells unless some have a weight of 0 and were left aside."""
+    @property
+    def kinds_(self) -> dict[str, str]:
+        """The columns that are used, with their kinds."""
+        return dict(zip(self.stages_.columns, self.stages_.kinds))
+
+    @property
+    def sources_(self) -> np.ndarray:
+        """For each column of the result the name of the input column that it is made from."""
+        return np.asarray(self.stages_.names()[1], dtype=object)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[Rows, Cells, Pieces]:
+        """Fit; returns the given rows and what they say."""
         self._validate_params()
         if self.sign == "non-negative" and self.scale not in ("none", "min-max"):
             raise ValueError(
                 f"scale={self.scale!r} makes negative numbers: sign='non-negative' takes 'min-max' or 'none'"
             )
         table = self._opened_for_fit(X)
-        rows = Rows(table, _vector(y, table), _weights(sample_weight, table))
-        used = rows
-        if rows.w is not None and not rows.w.all():
-            here = rows.w > 0
-            used = Rows(table.take(here), None if rows.y is None else rows.y[here], rows.w[here])
-        kinds, orders = self._kinds(used.table)
-        inputs = list(kinds)
-        self.kinds_ = list(kinds.values())
-        self.stages_ = Stages(inputs, self.kinds_, self)
-        cells = self.stages_.learn(used, self, orders)
-        names, self.sources_ = self.stages_.names()
-        self.names_ = _distinct(names)
-        self.sparse_output_ = bool(self.sparse) and self.stages_.pieces(cells).worth_csr()
-        self.float32_ = self.dtype == "float32" or (
-            self.dtype is None and table.matrix is not None and table.matrix.dtype == np.float32
-        )
-        return rows, cells if used is rows else None
+        rows = Rows(table, opening.target(y, table), opening.weights(sample_weight, table))
+        used = rows if rows.w is None or rows.w.all() else rows.take(rows.w > 0)
+        self.stages_, cells = learning.learn(used, *self._kinds(used.table), self)
+        if used is not rows:
+            cells = self.stages_.cells(table)
+        pieces = self.stages_.pieces(cells)
+        self.sparse_output_ = self.sparse and pieces.worth_csr()
+        given = table.matrix.dtype if table.matrix is not None else np.dtype(np.float64)
+        self.float32_ = self.dtype == "float32" or (self.dtype is None and given == np.float32)
+        return rows, cells, pieces
 
     def _opened_for_fit(self, X: Any) -> Table:
-        """The training table in the types of the schema, if there is one."""
+        """The training table, in the types of the schema if there is one."""
         table = opening.opened_for_fit(self, X)
-        self.inputs_ = table.names
         self.__dict__.pop("schema_", None)
         if self.schema is None:
             return table
         self.schema_ = Schema.infer(table.frame()) if isinstance(self.schema, str) else self.schema
-        self.inputs_ = [name for name in self.schema_.columns if name != self.schema_.target]
-        opening.set_names(self, self.inputs_, named=table.named)
+        names = [name for name in self.schema_.columns if name != self.schema_.target]
+        opening.set_names(self, names, named=table.named)
         return Table.read(self.schema_.conform(table.frame()))
 
     def _opened(self, X: Any) -> Table:
+        """A later table with the columns that were fitted."""
         if not hasattr(self, "schema_"):
-            return opening.opened(self, X, self.inputs_)
-        return Table.read(self.schema_.conform(opening.opened(self, X, self.inputs_, by_schema=True).frame()))
+            return opening.opened(self, X)
+        return Table.read(self.schema_.conform(opening.opened(self, X, by_schema=True).frame()))
 
     def _kinds(self, table: Table) -> tuple[dict[str, str], dict[str, list[str]]]:
         """The kind of each used column, and the order of levels where the schema states one."""
         if not hasattr(self, "schema_"):
-            return {name: table.kind(name) for name in self.inputs_}, {}
+            return {name: table.kind(name) for name in table.names}, {}
         columns = {name: self.schema_.columns[name] for name in self.schema_.features}
         orders = {name: list(column.levels) for name, column in columns.items() if column.levels}
         return {name: column.kind for name, column in columns.items()}, orders
 
-    def _leave_own_fold_out(self, cells: Cells, rows: Rows) -> None:
-        """Replace target statistics by those of the folds that each row is not in."""
-        Y, _ = by_target.target_columns(rows.y, self.task)
-        fold = by_target.folds(len(Y), self.target_folds, self.random_state)
-        widths = self.stages_.levels.widths_
-        means = [
-            by_target.out_of_fold_means(cells.codes[:, j], Y, rows.w, int(widths[j]), self.smoothing, fold)
-            for j in range(len(widths))
-        ]
-        block = np.hstack(means)  # the last numbers are the ones that stand for levels
-        cells.numbers[:, -block.shape[1] :] = block
-
-    def _array(self, cells: Cells) -> Any:
-        pieces = self.stages_.pieces(cells)
+    def _array(self, pieces: Pieces) -> Any:
         dtype = np.dtype(np.float32 if self.float32_ else np.float64)
-        return pieces.csr(dtype) if self.sparse_output_ and not self._makes_tables() else pieces.dense(dtype)
-
-    def _makes_tables(self) -> bool:
-        """Whether `set_output` asks for a pandas or polars table, which cannot hold CSR."""
-        chosen = getattr(self, "_sklearn_output_config", {}).get(
-            "transform", get_config()["transform_output"]
-        )
-        return chosen != "default"
+        # a pandas or polars table, which set_output may ask for, cannot hold CSR
+        config = getattr(self, "_sklearn_output_config", {})
+        makes_tables = config.get("transform", get_config()["transform_output"]) != "default"
+        return pieces.csr(dtype) if self.sparse_output_ and not makes_tables else pieces.dense(dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
-        tags.target_tags.required = self.categories == "target" or (self.numbers, self.binning) == (
-            "bins",
-            "tree",
-        )
+        by_tree = self.numbers == "bins" and self.binning == "tree"
+        tags.target_tags.required = self.categories == "target" or by_tree
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
-def _vector(y: Any, table: Table) -> np.ndarray | None:
-    if y is None:
-        return None
-    y = np.asarray(y)
-    check_consistent_length(np.empty(table.n_rows), y)
-    return y
+def distinct(names: list[str]) -> list[str]:
+    """The names, a second "a" as "a (2)": a column may itself be called "age is missing".
 
-
-def _weights(sample_weight: Any, table: Table) -> np.ndarray | None:
-    """Weights as float64; None where all are equal, which counts rows as they are."""
-    if sample_weight is None:
-        return None
-    w = np.asarray(sample_weight, dtype=np.float64)
-    if w.ndim != 1 or len(w) != table.n_rows:
-        raise ValueError(f"sample_weight has shape {w.shape}, expected ({table.n_rows},): one weight per row")
-    if not np.isfinite(w).all() or (w < 0).any():
-        raise ValueError("sample_weight holds NaN, infinite or negative numbers: weights count rows")
-    if not w.any():
-        raise ValueError("sample_weight: all weights are zero, so that no row is left to learn from")
-    return w
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """The names, a second "a" as "a (2)": a column may itself be called "age is missing"."""
+    >>> distinct(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
     if len(set(names)) == len(names):
         return names
-    taken, out = set(names), []
-    seen: dict[str, int] = {}
+    taken, seen, out = set(names), dict.fromkeys(names, 0), []
     for name in names:
-        seen[name] = n = seen.get(name, 0) + 1
+        seen[name] = n = seen[name] + 1
         while n > 1 and f"{name} ({n})" in taken:
             n += 1
         out.append(name if n == 1 else f"{name} ({n})")

@@ -14,7 +14,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
-from tripos.data.encoding.table import Table, as_series
+from tripos.data.encoding.series import as_series
+from tripos.data.encoding.table import Table
 from tripos.data.messages import closest, counted, listed
 from tripos.errors import DataWarning, SplitError
 
@@ -201,7 +202,7 @@ def _by_class(
 def _every(n: int, k: int, offset: float) -> np.ndarray:
     """Mask of k of n positions at equal distances, shifted by a random offset in [0, 1)."""
     steps = np.floor(np.arange(n + 1) * (k / max(n, 1)) + offset)
-    return np.diff(steps) > 0
+    return np.asarray(np.diff(steps) > 0)
 
 
 def _by_group(

@@ -3,90 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tripos.data.encoding import weighted
 from tripos.data.encoding.target_statistics import is_regression
+from tripos.state import Array, Spec
 
 HOW = ("equal-frequency", "equal-width", "tree")
+SMALLEST_LEAF = 0.01  # of all rows, for bins by tree
 
 
+@dataclass(frozen=True, eq=False)
 class Bins:
-    """Inner edges of each column and the bin of each cell.
+    """Inner edges of each column: column j has `edges[starts[j]:starts[j + 1]]`."""
 
-    Parameters
-    ----------
-    how : str
-        "equal-frequency": edges at the quantiles; "equal-width": at equal distances between minimum and maximum;
-        "tree": at the thresholds of a decision tree of the target on this column alone.
-    n_bins : int
-        At most so many bins; edges that coincide are merged.
+    edges: np.ndarray  # (total number of edges,)
+    starts: np.ndarray  # (n_columns + 1,)
 
-    Attributes
-    ----------
-    edges_ : ndarray of shape (total number of edges,)
-    starts_ : ndarray of shape (n_columns + 1,)
-        Column j has the edges `edges_[starts_[j]:starts_[j + 1]]`.
-    """
+    state: ClassVar[dict[str, Spec]] = {"edges": Array("f", ("edges",)), "starts": Array("i", (None,), low=0)}
 
-    def __init__(self, how: str, n_bins: int) -> None:
-        self.how, self.n_bins = how, n_bins
+    @classmethod
+    def learn(
+        cls,
+        N: np.ndarray,
+        w: np.ndarray | None,
+        y: np.ndarray | None,
+        *,
+        how: str,
+        n_bins: int,
+        task: str = "auto",
+    ) -> Bins:
+        """Learn from N (n_rows, n_columns), NaN left aside.
 
-    def fit(self, N: np.ndarray, w: np.ndarray | None, y: np.ndarray | None, *, task: str) -> Bins:
-        classes = y is not None and not is_regression(y, task)
-        edges = []
+        Parameters
+        ----------
+        how : str
+            "equal-frequency": edges at the quantiles; "equal-width": at equal distances from minimum to maximum;
+            "tree": at the thresholds of a decision tree that predicts y from this column alone.
+        n_bins : int
+            At most so many bins; edges that coincide are merged.
+        """
+        if how == "tree" and y is None:
+            raise ValueError("binning='tree' learns from the target: fit(X, y) needs y")
+        regression = y is not None and is_regression(y, task)
+        per_column = []
         for x in N.T:
             here = ~np.isnan(x)
-            if not here.any():
-                edges.append(np.empty(0))
-                continue
-            weights, target = (None if v is None else v[here] for v in (w, y))
-            edges.append(self._edges(x[here].astype(np.float64), weights, target, classes))
-        self.edges_ = np.concatenate([np.empty(0), *edges])
-        self.starts_ = np.cumsum([0, *map(len, edges)])
-        return self
-
-    def _edges(self, x: np.ndarray, w: np.ndarray | None, y: np.ndarray | None, classes: bool) -> np.ndarray:
-        low, high = x.min(), x.max()
-        inner = np.arange(1, self.n_bins) / self.n_bins
-        if self.how == "equal-frequency":
-            edges = weighted.quantiles(x, inner, w)
-        elif self.how == "equal-width":
-            edges = low + inner * (high - low)
-        else:
-            tree = (DecisionTreeClassifier if classes else DecisionTreeRegressor)(
-                max_leaf_nodes=self.n_bins, min_samples_leaf=1 if len(x) < 40 else 20, random_state=0
-            )
-            tree.fit(x[:, None], y, sample_weight=w)
-            thresholds = tree.tree_.threshold[tree.tree_.children_left >= 0]
-            edges = np.nextafter(thresholds, np.inf)  # a tree sends x <= t to the left, a bin takes x < e
-        edges = np.unique(edges)
-        return edges[(edges > low) & (edges <= high)]
+            known, weights = x[here].astype(np.float64), None if w is None else w[here]
+            if not len(known):
+                edges = np.empty(0)
+            elif how == "tree" and y is not None:
+                edges = _tree_edges(known, weights, y[here], n_bins, regression=regression)
+            else:
+                edges = _edges(known, weights, how, n_bins)
+            per_column.append(edges)
+        return cls(np.concatenate([np.empty(0), *per_column]), np.cumsum([0, *map(len, per_column)]))
 
     @property
     def widths(self) -> np.ndarray:
-        return np.diff(self.starts_) + 1
+        """Number of bins of each column."""
+        return np.diff(self.starts) + 1
 
     def codes(self, N: np.ndarray) -> np.ndarray:
         """The bin of each cell, int64 of shape (n_rows, n_columns); -1 for NaN."""
         codes = np.empty(N.shape[::-1], dtype=np.int64)
         for j, x in enumerate(N.T):
-            codes[j] = np.searchsorted(self.edges_[self.starts_[j] : self.starts_[j + 1]], x, side="right")
+            codes[j] = np.searchsorted(self.edges[self.starts[j] : self.starts[j + 1]], x, side="right")
             codes[j, np.isnan(x)] = -1
         return codes.T
 
     def names(self, columns: Sequence[str]) -> list[list[str]]:
         """The name of each bin: `age<25`, `25<=age<40`, `age>=40`."""
-        named = []
-        for column, start, stop in zip(columns, self.starts_[:-1], self.starts_[1:]):
-            ends = [f"{edge:.6g}" for edge in self.edges_[start:stop]]
-            if len(set(ends)) < len(ends):
-                ends = [repr(float(edge)) for edge in self.edges_[start:stop]]
-            if not ends:
-                named.append([f"{column} in one bin"])
-                continue
-            between = [f"{a}<={column}<{b}" for a, b in zip(ends, ends[1:])]
-            named.append([f"{column}<{ends[0]}", *between, f"{column}>={ends[-1]}"])
-        return named
+        return [
+            _bin_names(column, self.edges[start:stop].tolist())
+            for column, start, stop in zip(columns, self.starts[:-1], self.starts[1:])
+        ]
+
+    def _check_state(self) -> None:
+        starts = self.starts
+        if not len(starts) or starts[0] != 0 or starts[-1] != len(self.edges) or (np.diff(starts) < 0).any():
+            raise ValueError("starts does not part the edges into columns")
+        rising = np.diff(self.edges) > 0
+        rising[starts[1:-1][(starts[1:-1] > 0) & (starts[1:-1] < len(self.edges))] - 1] = True
+        if not rising.all():
+            raise ValueError("edges do not rise within a column")
+
+
+def _edges(x: np.ndarray, w: np.ndarray | None, how: str, n_bins: int) -> np.ndarray:
+    low, high = x.min(), x.max()
+    inner = np.arange(1, n_bins) / n_bins
+    edges = weighted.quantiles(x, inner, w) if how == "equal-frequency" else low + inner * (high - low)
+    edges = np.unique(edges)
+    return np.asarray(edges[(edges > low) & (edges <= high)])
+
+
+def _tree_edges(
+    x: np.ndarray, w: np.ndarray | None, y: np.ndarray, n_bins: int, *, regression: bool
+) -> np.ndarray:
+    # the smallest leaf is a share of the weights, since min_samples_leaf would count a row of weight k once
+    Tree = DecisionTreeRegressor if regression else DecisionTreeClassifier
+    tree = Tree(max_leaf_nodes=n_bins, min_weight_fraction_leaf=SMALLEST_LEAF, random_state=0)
+    tree.fit(x[:, None], y, sample_weight=w)
+    thresholds = tree.tree_.threshold[tree.tree_.children_left >= 0]
+    # a tree sends x <= t to the left, a bin takes x < e
+    return np.unique(np.nextafter(thresholds, np.inf))
+
+
+def _bin_names(column: str, edges: list[float]) -> list[str]:
+    ends = [f"{edge:.6g}" for edge in edges]
+    if len(set(ends)) < len(ends):
+        ends = [repr(edge) for edge in edges]
+    if not ends:
+        return [f"{column} in one bin"]
+    between = [f"{low}<={column}<{high}" for low, high in zip(ends, ends[1:])]
+    return [f"{column}<{ends[0]}", *between, f"{column}>={ends[-1]}"]

@@ -1,61 +1,60 @@
-"""Missing numbers: the value that fills them, and the columns whose gaps are worth an indicator."""
+"""Missing numbers: the value that fills them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from tripos.data.encoding import weighted
+from tripos.state import Array, Spec
 
 HOW = ("median", "mean", "most-frequent")
 
 
+@dataclass(frozen=True, eq=False)
 class Filler:
     """Fills NaN column by column with a statistic of the training rows.
 
     Every column has a fill, learned whether or not it had gaps in training, so that a gap met later is
     filled too. A column without any training value is filled with 0 and stays 0: nothing was learned.
-
-    Parameters
-    ----------
-    how : "median", "mean", "most-frequent" or a number
-
-    Attributes
-    ----------
-    fill_ : ndarray of shape (n_columns,)
-    empty_ : ndarray of shape (n_columns,), bool
     """
 
-    def __init__(self, how: str | float = "median") -> None:
-        self.how = how
+    fill: np.ndarray  # (n_columns,)
+    empty: np.ndarray  # (n_columns,) bool
 
-    def fit(self, N: np.ndarray, w: np.ndarray | None, discrete: np.ndarray) -> Filler:
-        """Learn from N (n_rows, n_columns); `discrete` columns (booleans) take the most frequent value."""
-        self.fill_ = np.zeros(N.shape[1])
-        self.empty_ = np.zeros(N.shape[1], dtype=bool)
-        for j in range(N.shape[1]):
-            x, here = N[:, j], ~np.isnan(N[:, j])
-            if not here.all():
-                x = x[here]
-            self.empty_[j] = len(x) == 0
-            if len(x):
-                self.fill_[j] = self._statistic(
-                    x, w if w is None or len(x) == len(here) else w[here], discrete[j]
-                )
-        return self
+    state: ClassVar[dict[str, Spec]] = {"fill": Array("f", ("columns",)), "empty": Array("b", ("columns",))}
 
-    def _statistic(self, x: np.ndarray, w: np.ndarray | None, discrete: bool) -> float:
-        if not isinstance(self.how, str):
-            return float(self.how)
-        if discrete or self.how == "most-frequent":
-            return weighted.most_frequent(x, w)
-        if self.how == "mean":
-            return weighted.mean(x, w)
-        return float(np.median(x)) if w is None else float(weighted.quantiles(x, np.array([0.5]), w)[0])
+    @classmethod
+    def learn(cls, N: np.ndarray, w: np.ndarray | None, *, how: str | float, discrete: np.ndarray) -> Filler:
+        """Learn from N (n_rows, n_columns).
 
-    def transform(self, N: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-        """N with its gaps (mask of the same shape) filled; N itself when there is nothing to fill."""
-        if not gaps.any() and not self.empty_.any():
+        `how` is one of `HOW` or the number to fill with; `discrete` columns (booleans) take the most frequent value.
+        """
+        fill, empty = np.zeros(N.shape[1]), np.zeros(N.shape[1], dtype=bool)
+        for j, column in enumerate(N.T):
+            here = ~np.isnan(column)
+            empty[j] = not here.any()
+            if not empty[j]:
+                x, weights = (column, w) if here.all() else (column[here], None if w is None else w[here])
+                fill[j] = _statistic(x, weights, "most-frequent" if discrete[j] else how)
+        return cls(fill, empty)
+
+    def transform(self, N: np.ndarray, gaps: np.ndarray | None) -> np.ndarray:
+        """N with its gaps (a mask of its shape, None for none) filled; N itself when there is nothing to do."""
+        if gaps is None and not self.empty.any():
             return N
-        filled = np.where(gaps, self.fill_.astype(N.dtype), N)
-        filled[:, self.empty_] = 0.0
+        filled = N.copy() if gaps is None else np.where(gaps, self.fill.astype(N.dtype), N)
+        filled[:, self.empty] = 0.0
         return filled
+
+
+def _statistic(x: np.ndarray, w: np.ndarray | None, how: str | float) -> float:
+    if not isinstance(how, str):
+        return float(how)
+    if how == "most-frequent":
+        return weighted.most_frequent(x, w)
+    if how == "mean":
+        return weighted.mean(x, w)
+    return weighted.median(x, w)

@@ -8,9 +8,9 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
-from tripos.data.encoding.table import Table
+from tripos.data.encoding.table import Table, positional
 from tripos.data.messages import closest
 from tripos.errors import TableError
 
@@ -36,13 +36,14 @@ def set_names(encoder: Any, names: list[str], *, named: bool) -> None:
         del encoder.feature_names_in_
 
 
-def opened(encoder: Any, X: Any, names: list[str], *, by_schema: bool = False) -> Table:
+def opened(encoder: Any, X: Any, *, by_schema: bool = False) -> Table:
     """A later table: columns are found by name, in any order, or by position where either side has no names.
 
     With `by_schema` the schema, which may ignore further columns, says what is missing.
     """
     table = _as_table(encoder, X, reset=False)
     fitted_by_name = hasattr(encoder, "feature_names_in_")
+    names = list(encoder.feature_names_in_) if fitted_by_name else positional(encoder.n_features_in_)
     if table.named and fitted_by_name and by_schema:
         return table
     if table.named and fitted_by_name:
@@ -57,7 +58,30 @@ def opened(encoder: Any, X: Any, names: list[str], *, by_schema: bool = False) -
         raise ValueError(
             f"X has {len(table.names)} features, but {type(encoder).__name__} is expecting {len(names)} features as input."
         )
-    return table.renamed(names)
+    return table if table.names == names else table.renamed(names)
+
+
+def target(y: Any, table: Table) -> np.ndarray | None:
+    """The target as an array, one value per row."""
+    if y is None:
+        return None
+    values: np.ndarray = np.asarray(y)
+    check_consistent_length(np.empty(table.n_rows), values)
+    return values
+
+
+def weights(sample_weight: Any, table: Table) -> np.ndarray | None:
+    """Weights as float64, or None where there are none."""
+    if sample_weight is None:
+        return None
+    w = np.asarray(sample_weight, dtype=np.float64)
+    if w.shape != (table.n_rows,):
+        raise ValueError(f"sample_weight has shape {w.shape}, expected ({table.n_rows},): one weight per row")
+    if not np.isfinite(w).all() or (w < 0).any():
+        raise ValueError("sample_weight holds NaN, infinite or negative numbers: weights count rows")
+    if not w.any():
+        raise ValueError("sample_weight: all weights are zero, so that no row is left to learn from")
+    return w
 
 
 def _as_table(encoder: Any, X: Any, *, reset: bool) -> Table:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
 from tripos.data.encoding import weighted
+from tripos.state import Array, Spec
 
 
+@dataclass(frozen=True, eq=False)
 class Scaling:
     """Brings each column to a common range.
 
@@ -20,50 +25,47 @@ class Scaling:
     ============  ==========  ==========================
 
     A column whose scale is 0 (constant, or for robust half constant) is centered and divided by 1.
-
-    Attributes
-    ----------
-    center_, scale_ : ndarray of shape (n_columns,)
-        0 and 1 for columns that pass unchanged.
-    floor_ : ndarray of shape (n_columns,), bool
-        Columns in which a number below the training minimum becomes 0.
     """
 
-    def __init__(self, kind: str, *, floor: bool = False) -> None:
-        self.kind, self.floor = kind, floor
+    center: np.ndarray  # (n_columns,) 0 for columns that pass unchanged
+    scale: np.ndarray  # (n_columns,) 1 for columns that pass unchanged
+    floored: np.ndarray  # (n_columns,) bool: numbers below the training minimum become 0
 
-    def fit(self, N: np.ndarray, w: np.ndarray | None, touched: np.ndarray) -> Scaling:
-        """Learn from finite N (n_rows, n_columns), NaN left aside; only the `touched` columns are scaled."""
-        self.center_, self.scale_ = np.zeros(N.shape[1]), np.ones(N.shape[1])
-        self.floor_ = touched & self.floor
+    state: ClassVar[dict[str, Spec]] = {
+        "center": Array("f", ("columns",)),
+        "scale": Array("f", ("columns",)),
+        "floored": Array("b", ("columns",)),
+    }
+
+    @classmethod
+    def learn(
+        cls, N: np.ndarray, w: np.ndarray | None, *, kind: str, touched: np.ndarray, floor: bool = False
+    ) -> Scaling:
+        """Learn from N (n_rows, n_columns), NaN left aside; only the `touched` columns are scaled."""
+        center, scale = np.zeros(N.shape[1]), np.ones(N.shape[1])
         for j in np.flatnonzero(touched):
             here = ~np.isnan(N[:, j])
             if here.any():
                 x = N[here, j].astype(np.float64)
-                self.center_[j], self.scale_[j] = self._numbers(x, None if w is None else w[here])
-        return self
-
-    def _numbers(self, x: np.ndarray, w: np.ndarray | None) -> tuple[float, float]:
-        low, high = x.min(), x.max()
-        if self.kind == "min-max":
-            return low, _or_one(high - low, low, high)
-        if self.kind == "robust":
-            q1, q2, q3 = weighted.quantiles(x, np.array([0.25, 0.5, 0.75]), w)
-            return q2, _or_one(q3 - q1, low, high)
-        mu = weighted.mean(x, w)
-        if self.kind == "mean-range":
-            return mu, _or_one(high - low, low, high)
-        return mu, _or_one(np.sqrt(weighted.mean((x - mu) ** 2, w)), low, high)
+                center[j], scale[j] = _center_and_scale(x, None if w is None else w[here], kind)
+        return cls(center, scale, touched & floor)
 
     def transform(self, N: np.ndarray) -> np.ndarray:
-        scaled = N - self.center_.astype(N.dtype)
-        scaled /= self.scale_.astype(N.dtype)
-        if self.floor_.any():
-            np.maximum(scaled, np.where(self.floor_, 0.0, -np.inf).astype(N.dtype), out=scaled)
+        scaled: np.ndarray = N - self.center.astype(N.dtype)
+        scaled /= self.scale.astype(N.dtype)
+        if self.floored.any():
+            np.maximum(scaled, np.where(self.floored, 0.0, -np.inf).astype(N.dtype), out=scaled)
         return scaled
 
 
-def _or_one(scale: float, low: float, high: float) -> float:
-    """1 for a constant column, whose deviation may come out of rounding as a tiny number instead of 0."""
+def _center_and_scale(x: np.ndarray, w: np.ndarray | None, kind: str) -> tuple[float, float]:
+    low, high = float(x.min()), float(x.max())
+    if kind == "robust":
+        q1, center, q3 = weighted.quantiles(x, np.array([0.25, 0.5, 0.75]), w)
+        scale = q3 - q1
+    else:
+        center = low if kind == "min-max" else weighted.mean(x, w)
+        scale = np.sqrt(weighted.mean((x - center) ** 2, w)) if kind == "standard" else high - low
+    # rounding makes a tiny deviation of a constant column: dividing by it would blow up any later change
     tiny = 10 * np.finfo(np.float64).eps * max(abs(low), abs(high))
-    return float(scale) if scale > tiny else 1.0
+    return float(center), float(scale) if scale > tiny else 1.0

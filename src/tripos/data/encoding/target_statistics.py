@@ -15,8 +15,6 @@ Micci-Barreca (2001), doi:10.1145/507533.507538; Prokhorenkova et al. (2018), Ca
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tripos.data.encoding.categories import Levels
@@ -27,15 +25,14 @@ def is_regression(y: np.ndarray, task: str) -> bool:
     return task == "regression" or (task == "auto" and y.dtype.kind == "f" and bool(np.any(y != np.floor(y))))
 
 
-def target_columns(y: Any, task: str) -> tuple[np.ndarray, list[str]]:
+def target_columns(y: np.ndarray, task: str) -> tuple[np.ndarray, list[str]]:
     """The targets whose means are taken, (n_rows, n_outputs), and what each mean is called.
 
     Regression has one; two classes have one, the share of the second class; more classes have one each.
     """
-    y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(
-            f"target statistics need one target, got y of shape {y.shape}: choose another categories="
+            f"target statistics need one target, got y of shape {y.shape}: choose other categories="
         )
     if is_regression(y, task):
         return y.astype(np.float64)[:, None], ["mean of target"]
@@ -45,15 +42,37 @@ def target_columns(y: Any, task: str) -> tuple[np.ndarray, list[str]]:
     return np.eye(len(classes))[codes], [f"share of {label}" for label in classes]
 
 
-def smoothed_means(
-    codes: np.ndarray, Y: np.ndarray, w: np.ndarray | None, width: int, smoothing: float | str
+def target_values(
+    levels: Levels, codes: np.ndarray, Y: np.ndarray, w: np.ndarray | None, smoothing: float | str
+) -> list[np.ndarray]:
+    """The table of each column that turns a code into its s_l, and an unseen level into mu."""
+    return [
+        _smoothed(_sums(codes[:, j], Y, w, int(width)), smoothing) for j, width in enumerate(levels.widths)
+    ]
+
+
+def out_of_fold(
+    levels: Levels,
+    codes: np.ndarray,
+    Y: np.ndarray,
+    w: np.ndarray | None,
+    smoothing: float | str,
+    fold: np.ndarray,
 ) -> np.ndarray:
-    """s_l for the `width` codes of one column and, as the last row, mu for unseen levels."""
-    counts, sums, squares = _sums(codes, Y, w, width)
-    return _smooth(counts, sums, squares, smoothing)
+    """For each row the s_l over the rows of the other folds, (n_rows, n_columns * n_outputs)."""
+    columns = [
+        _column_out_of_fold(codes[:, j], Y, w, int(width), smoothing, fold)
+        for j, width in enumerate(levels.widths)
+    ]
+    return np.hstack(columns)
 
 
-def out_of_fold_means(
+def folds(n_rows: int, n_folds: int, random_state: int) -> np.ndarray:
+    """The fold of each row, drawn at random; sizes differ by at most one."""
+    return np.random.default_rng(random_state).permutation(np.arange(n_rows) % min(n_folds, n_rows))
+
+
+def _column_out_of_fold(
     codes: np.ndarray,
     Y: np.ndarray,
     w: np.ndarray | None,
@@ -61,56 +80,40 @@ def out_of_fold_means(
     smoothing: float | str,
     fold: np.ndarray,
 ) -> np.ndarray:
-    """For each row s_l over the rows of the other folds, (n_rows, n_outputs)."""
-    n_folds = int(fold.max()) + 1
-    per_fold = [
-        _sums(codes[fold == f], Y[fold == f], None if w is None else w[fold == f], width)
-        for f in range(n_folds)
-    ]
-    out = np.empty_like(Y)
-    for f in range(n_folds):
+    members = [np.flatnonzero(fold == f) for f in range(int(fold.max()) + 1)]
+    per_fold = [_sums(codes[rows], Y[rows], None if w is None else w[rows], width) for rows in members]
+    encoded = np.empty_like(Y)
+    for f, rows in enumerate(members):
         # the other folds are added up, not subtracted from the total: rounding would leave a trace of the own fold
-        others = [per_fold[g] for g in range(n_folds) if g != f] or per_fold
-        counts, sums, squares = (np.sum(part, axis=0) for part in zip(*others))
-        out[fold == f] = _smooth(counts, sums, squares, smoothing)[codes[fold == f]]
-    return out
+        others = per_fold[:f] + per_fold[f + 1 :]
+        sums = np.sum(others, axis=0) if others else np.zeros_like(per_fold[0])
+        encoded[rows] = _smoothed(sums, smoothing)[codes[rows]]
+    return encoded
 
 
-def folds(n_rows: int, n_folds: int, random_state: int) -> np.ndarray:
-    """The fold of each row, drawn at random with sizes that differ by at most one."""
-    fold = np.arange(n_rows) % min(n_folds, n_rows)
-    return np.random.default_rng(random_state).permutation(fold)
+def _sums(codes: np.ndarray, Y: np.ndarray, w: np.ndarray | None, width: int) -> np.ndarray:
+    """Per code the sums of w, w y and w y^2, (3, width, n_outputs); rows of unseen levels (code -1) are left out."""
+    w = np.ones(len(Y)) if w is None else w
+    at = np.where(codes < 0, width, codes)
+
+    def per_code(values: np.ndarray) -> np.ndarray:
+        return np.bincount(at, weights=values, minlength=width + 1)[:width]
+
+    sums = [[per_code(w), per_code(w * y), per_code(w * y * y)] for y in Y.T]
+    return np.array(sums).transpose(1, 2, 0)
 
 
-def target_values(
-    levels: Levels, codes: np.ndarray, Y: np.ndarray, w: np.ndarray | None, smoothing: float | str
-) -> list[np.ndarray]:
-    """The table of each column that turns a code into its s_l."""
-    return [
-        smoothed_means(codes[:, j], Y, w, int(width), smoothing) for j, width in enumerate(levels.widths_)
-    ]
-
-
-def _sums(codes: np.ndarray, Y: np.ndarray, w: np.ndarray | None, width: int) -> tuple[np.ndarray, ...]:
-    """Per code: sum of w (width,), of w y and of w y^2 (width, n_outputs)."""
-    counts = np.bincount(codes, weights=w, minlength=width).astype(np.float64)
-    wY = Y if w is None else Y * w[:, None]
-    sums = np.stack([np.bincount(codes, weights=v, minlength=width) for v in wY.T], axis=1)
-    squares = np.stack([np.bincount(codes, weights=v, minlength=width) for v in (wY * Y).T], axis=1)
-    return counts, sums, squares
-
-
-def _smooth(counts: np.ndarray, sums: np.ndarray, squares: np.ndarray, smoothing: float | str) -> np.ndarray:
-    total = counts.sum() or 1.0
-    mu = sums.sum(axis=0) / total  # (n_outputs,)
-    n = counts[:, None]
-    seen = np.maximum(n, np.finfo(np.float64).tiny)
+def _smoothed(sums: np.ndarray, smoothing: float | str) -> np.ndarray:
+    """s_l of each code and, as the last row, mu: (width + 1, n_outputs)."""
+    n, total, squares = sums
+    N = max(n[:, 0].sum(), np.finfo(np.float64).tiny)
+    mu = total.sum(axis=0) / N  # (n_outputs,)
     if smoothing == "auto":
-        sigma2 = np.maximum(squares / seen - (sums / seen) ** 2, 0.0)
-        tau2 = np.maximum(squares.sum(axis=0) / total - mu**2, 0.0)
+        present = np.maximum(n, np.finfo(np.float64).tiny)
+        sigma2 = np.maximum(squares / present - (total / present) ** 2, 0.0)
+        tau2 = np.maximum(squares.sum(axis=0) / N - mu**2, 0.0)
         m = np.divide(sigma2, tau2, out=np.ones_like(sigma2), where=tau2 > 0)
     else:
-        m = np.full_like(sums, float(smoothing))
-    means = np.where(n + m > 0, (sums + m * mu) / np.maximum(n + m, np.finfo(np.float64).tiny), mu)
-    means = np.where(n > 0, means, mu)
+        m = np.full_like(n, float(smoothing))
+    means = np.divide(total + m * mu, n + m, out=np.tile(mu, (len(n), 1)), where=n > 0)
     return np.vstack([means, mu])

@@ -21,16 +21,25 @@ def quantiles(x: np.ndarray, q: np.ndarray, w: np.ndarray | None = None) -> np.n
     References
     ----------
     Hyndman and Fan (1996), Sample quantiles in statistical packages, doi:10.2307/2684934.
+
+    Examples
+    --------
+    >>> quantiles(np.array([1.0, 5.0]), np.array([0.5]), np.array([1.0, 3.0]))
+    array([5.])
     """
     if w is None:
-        return np.quantile(x, q, method="averaged_inverted_cdf")
+        return np.asarray(np.quantile(x, q, method="averaged_inverted_cdf"))
     order = np.argsort(x, kind="stable")
     x, W = x[order], np.cumsum(w[order])
     at = q * W[-1]
     slack = 8 * np.finfo(np.float64).eps * W[-1]  # equality of sums of weights, up to rounding
     above = np.minimum(np.searchsorted(W, at + slack, side="right"), len(x) - 1)
     below = np.minimum(np.searchsorted(W, at - slack, side="left"), len(x) - 1)
-    return 0.5 * (x[below] + x[above])
+    return np.asarray(0.5 * (x[below] + x[above]))
+
+
+def median(x: np.ndarray, w: np.ndarray | None = None) -> float:
+    return float(np.median(x)) if w is None else float(quantiles(x, np.array([0.5]), w)[0])
 
 
 def mean(x: np.ndarray, w: np.ndarray | None = None) -> float:
