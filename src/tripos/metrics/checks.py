@@ -158,10 +158,11 @@ def _whole(array: np.ndarray, name: str) -> np.ndarray:
 
 def _settle_objects(array: np.ndarray, name: str) -> np.ndarray:
     """An object array of one kind of label in that kind's own dtype."""
-    kinds = set(map(type, array.tolist()))
+    cells = array.tolist()
+    kinds = set(map(type, cells))
     if kinds and all(issubclass(kind, str) for kind in kinds):
-        return array.astype(str)
-    missing = [row for row, label in enumerate(array) if _is_missing(label)]
+        return np.array(cells)
+    missing = [row for row, label in enumerate(cells) if _is_missing(label)]
     if missing:
         raise ValueError(
             f"{name} holds {len(missing)} missing labels, first at row {missing[0]}: drop those rows"
@@ -170,7 +171,7 @@ def _settle_objects(array: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} mixes {' and '.join(sorted(kind.__name__ for kind in kinds))}: convert the labels to one type"
         )
-    settled = np.array(array.tolist())
+    settled = np.array(cells)
     if settled.dtype.kind not in "iubf":
         raise ValueError(
             f"{name} holds {sorted(kind.__name__ for kind in kinds)}: labels are integers, booleans or strings"

@@ -62,9 +62,13 @@ class Scorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The value on X, y with losses negated, so that greater is better (scikit-learn's protocol)."""
-        prediction = getattr(estimator, self.method(estimator))(X)
         classes = getattr(estimator, "classes_", None)
-        return self.goodness(self.measure(y, prediction, sample_weight=sample_weight, classes=classes))
+        value = self.measure(y, self.predict(estimator, X), sample_weight=sample_weight, classes=classes)
+        return self.goodness(value)
+
+    def predict(self, estimator: Any, X: Any) -> Any:
+        """What the estimator says about X, in the form that `measure` takes."""
+        return getattr(estimator, self.method(estimator))(X)
 
     def method(self, estimator: Any) -> str:
         """The estimator's method that gives what this measure needs: decision_function before predict_proba."""
