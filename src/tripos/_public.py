@@ -5,7 +5,7 @@ from __future__ import annotations
 
 ESTIMATORS: dict[str, str] = {
     "LinearRegression": "tripos.supervised.linear.least_squares",
-    "Ridge": "tripos.supervised.linear.least_squares",
+    "Ridge": "tripos.supervised.linear.ridge",
     "LogisticRegression": "tripos.supervised.linear.logistic",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",

@@ -1,0 +1,190 @@
+"""Losses L(y, eta) of a score eta: value, first and second derivative for each row.
+
+| name    | L(y, eta)                        | target           | dL/d eta       | d2L/d eta2        |
+|---------|----------------------------------|------------------|----------------|-------------------|
+| squared | (eta - y)^2 / 2                  | a number         | eta - y        | 1                 |
+| log     | log(1 + e^eta) - y eta           | 0 or 1           | p - y          | p (1 - p)         |
+| softmax | log sum_k e^eta_k - eta_y        | 0, ..., K - 1    | p_k - [y = k]  | p_k ([k = l] - p_l) |
+
+with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. The kernels write one number a row, so that a caller can
+weigh rows, boost on them or send them backwards through a network; the classes add them up.
+
+The scores of several outputs lie class by class, shape (n_outputs, n_rows): loops over rows are then contiguous
+and vectorise for any number of classes.
+
+References
+----------
+Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed., sections 4.4 and 10.6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.compute.intrinsics import exp, log, log1p
+
+SQUARED_CODE = 0
+LOG_CODE = 1
+
+
+@kernel("F[::1], F[::1], F[::1], F[::1], F[::1]")
+def squared_rows(eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
+    """Squared loss of each row with its first and second derivative."""
+    one = eta.dtype.type(1)
+    half = eta.dtype.type(0.5)
+    for i in range(eta.size):
+        residual = eta[i] - y[i]
+        loss[i] = half * residual * residual
+        slope[i] = residual
+        curvature[i] = one
+
+
+@kernel("F[::1], F[::1], F[::1], F[::1], F[::1]")
+def log_rows(eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
+    """Log loss of each row with its first and second derivative; y is 0 or 1.
+
+    Only e^-|eta| is computed: it never overflows, and p and 1 - p both keep their digits.
+    """
+    zero = eta.dtype.type(0)
+    one = eta.dtype.type(1)
+    for i in range(eta.size):
+        e = exp(-abs(eta[i]))
+        q = one / (one + e)
+        p = q if eta[i] >= zero else e * q
+        loss[i] = max(eta[i], zero) - y[i] * eta[i] + log1p(e)
+        slope[i] = p - y[i]
+        curvature[i] = e * q * q
+
+
+@kernel("i8, F[::1], F[::1], F[::1], F[::1], F[::1]")
+def pointwise_rows(code, eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
+    """The loss with this code, a block of rows at a time."""
+    if code == LOG_CODE:
+        log_rows(eta, y, loss, slope, curvature)
+    else:
+        squared_rows(eta, y, loss, slope, curvature)
+
+
+@kernel("F[:, ::1], i8[::1], F[::1], F[:, ::1]")
+def softmax_rows(eta, y, loss, p):  # type: ignore[no-untyped-def]
+    """Softmax loss of each row, and the probabilities p of shape (n_classes, n_rows)."""
+    n_classes, n = eta.shape
+    softmax(eta, loss, p)
+    for i in range(n):
+        loss[i] -= eta[y[i], i]
+
+
+@kernel("F[:, ::1], F[::1], F[:, ::1]")
+def softmax(eta, normaliser, p):  # type: ignore[no-untyped-def]
+    """Probabilities p_k = e^eta_k / sum_l e^eta_l, and log sum_l e^eta_l, of scores of shape (n_classes, n_rows)."""
+    n_classes, n = eta.shape
+    one = eta.dtype.type(1)
+    top = np.empty(n, eta.dtype)
+    for i in range(n):
+        top[i] = eta[0, i]
+        normaliser[i] = 0
+    for k in range(1, n_classes):
+        for i in range(n):
+            top[i] = max(top[i], eta[k, i])
+    for k in range(n_classes):
+        for i in range(n):
+            p[k, i] = exp(eta[k, i] - top[i])
+            normaliser[i] += p[k, i]
+    for k in range(n_classes):
+        for i in range(n):
+            p[k, i] *= one / normaliser[i]
+    for i in range(n):
+        normaliser[i] = top[i] + log(normaliser[i])
+
+
+@dataclass(frozen=True)
+class PointwiseLoss:
+    """A loss of one score per row.
+
+    Parameters
+    ----------
+    name : str
+    code : int
+        What kernels know the loss by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LOG.value(np.array([1.0]), np.array([0.0])).round(4)
+    np.float64(0.6931)
+    >>> LOG.gradient(np.array([1.0]), np.array([0.0]))
+    array([-0.5])
+    """
+
+    name: str
+    code: int
+
+    def rows(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Loss, first and second derivative of each row, each of shape (n_rows,)."""
+        loss, slope, curvature = np.empty_like(eta), np.empty_like(eta), np.empty_like(eta)
+        pointwise_rows(self.code, eta, np.asarray(y, eta.dtype), loss, slope, curvature)
+        return loss, slope, curvature
+
+    def value(self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        """Weighted sum of the rows' losses."""
+        loss = self.rows(y, eta)[0]
+        return np.sum(loss if sample_weight is None else loss * sample_weight, dtype=np.float64)
+
+    def gradient(
+        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Derivative of `value` by each score, shape (n_rows,)."""
+        slope = self.rows(y, eta)[1]
+        return slope if sample_weight is None else slope * sample_weight
+
+    def curvature(
+        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Second derivative of `value` by each score, shape (n_rows,)."""
+        curvature = self.rows(y, eta)[2]
+        return curvature if sample_weight is None else curvature * sample_weight
+
+
+@dataclass(frozen=True)
+class SoftmaxLoss:
+    """The loss of K scores per row; scores have shape (n_classes, n_rows)."""
+
+    name: str = "softmax"
+
+    def rows(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Loss of each row, shape (n_rows,), and probabilities, shape (n_classes, n_rows)."""
+        loss, p = np.empty(eta.shape[1], eta.dtype), np.empty_like(eta)
+        softmax_rows(eta, y, loss, p)
+        return loss, p
+
+    def value(self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        """Weighted sum of the rows' losses."""
+        loss = self.rows(y, eta)[0]
+        return np.sum(loss if sample_weight is None else loss * sample_weight, dtype=np.float64)
+
+    def gradient(
+        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Derivative of `value` by each score, shape (n_classes, n_rows)."""
+        slope = self.rows(y, eta)[1]
+        slope[y, np.arange(len(y))] -= 1
+        return slope if sample_weight is None else slope * sample_weight
+
+    def curvature(
+        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Second derivatives of `value` by pairs of a row's scores, shape (n_classes, n_classes, n_rows)."""
+        p = self.rows(y, eta)[1]
+        curvature = -p[:, None] * p[None]
+        curvature[np.arange(len(p)), np.arange(len(p))] += p
+        return curvature if sample_weight is None else curvature * sample_weight
+
+
+Loss = PointwiseLoss | SoftmaxLoss
+SQUARED = PointwiseLoss("squared", SQUARED_CODE)
+LOG = PointwiseLoss("log", LOG_CODE)
+SOFTMAX = SoftmaxLoss()
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SQUARED, LOG, SOFTMAX)}

@@ -1,0 +1,103 @@
+"""`minimize`: one call for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tripos.optimization.lbfgs import lbfgs
+from tripos.optimization.newton import newton
+from tripos.optimization.result import Result, StepCallback, Stopping
+
+METHODS: dict[str, Callable[..., Result]] = {"newton": newton, "lbfgs": lbfgs}
+
+
+@dataclass(frozen=True)
+class Functions:
+    """An objective made of plain functions of x."""
+
+    function: Callable[[np.ndarray], float]
+    gradient: Callable[[np.ndarray], np.ndarray]
+    hessian: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def value_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        return float(self.function(x)), np.asarray(self.gradient(x), dtype=np.float64)
+
+    def value_gradient_hessian(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        if self.hessian is None:
+            raise TypeError("method='newton' needs second derivatives: pass hessian=, or use method='lbfgs'")
+        return *self.value_gradient(x), np.asarray(self.hessian(x), dtype=np.float64)
+
+
+def minimize(
+    objective: Any,
+    x0: Any,
+    method: str = "lbfgs",
+    *,
+    gradient: Callable[[np.ndarray], np.ndarray] | None = None,
+    hessian: Callable[[np.ndarray], np.ndarray] | None = None,
+    tol: float = 1e-6,
+    precision: float = 1e-12,
+    max_iter: int = 1000,
+    on_step: StepCallback | None = None,
+    **options: Any,
+) -> Result:
+    """Minimise a function of a vector.
+
+    Parameters
+    ----------
+    objective : Objective or callable
+        An object with `value_gradient(x)` (and `value_gradient_hessian(x)` for Newton), or a function of x that
+        comes with `gradient` (and `hessian`).
+    x0 : array-like of shape (n_parameters,)
+        Where to start.
+    method : {"lbfgs", "newton"}, default="lbfgs"
+    gradient, hessian : callable, optional
+        Derivatives of a plain function.
+    tol : float, default=1e-6
+        Largest gradient component of a solution.
+    precision : float, default=1e-12
+        Largest decrease still in sight at a solution, relative to the value.
+    max_iter : int, default=1000
+    on_step : callable, optional
+        Called as on_step(step, value, x) after each step; True stops.
+    **options
+        Options of the method, see `tripos.optimization.lbfgs.lbfgs` and `tripos.optimization.newton.newton`.
+
+    Returns
+    -------
+    Result
+        With the solution, `history_` and the reason it stopped.
+
+    Raises
+    ------
+    ValueError
+        For an unknown method, or a start where the objective is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tripos import minimize
+    >>> rosenbrock = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+    >>> slope = lambda x: np.array([-2 * (1 - x[0]) - 400 * x[0] * (x[1] - x[0] ** 2), 200 * (x[1] - x[0] ** 2)])
+    >>> result = minimize(rosenbrock, [-1.0, 2.0], gradient=slope)
+    >>> result.converged, result.x.round(6)
+    (True, array([1., 1.]))
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    if not hasattr(objective, "value_gradient"):
+        if gradient is None:
+            raise TypeError("a plain function needs its gradient: minimize(function, x0, gradient=...)")
+        objective = Functions(objective, gradient, hessian)
+    stopping = Stopping(
+        tol=tol,
+        precision=precision,
+        max_iter=max_iter,
+        noise=getattr(objective, "noise", 1e-15),
+        on_step=on_step,
+    )
+    return METHODS[method](objective, x0, stopping, **options)

@@ -1,0 +1,253 @@
+"""Ordinary least squares."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils._param_validation import Interval
+
+from tripos.base import Training
+from tripos.data.needs import Needs
+from tripos.errors import DataWarning
+from tripos.objective.moments import Moments
+from tripos.optimization.nonnegative import nonnegative_quadratic
+from tripos.optimization.quadratic import dependent_columns
+from tripos.state import Array, Number
+from tripos.supervised.linear.dual import DualRows
+from tripos.supervised.linear.normal import NormalEquations, Solution, from_rows, least_norm
+from tripos.supervised.linear.statistics import SquaredLossModel
+
+NAMED_COLUMNS = 5
+SPARSE_TOLERANCE = 1e-4  # of `tol`, for the residual of the normal equations
+
+
+class LinearRegression(SquaredLossModel):
+    """Ordinary least squares.
+
+    Minimises the squared error of a linear model, each row counted by its weight:
+
+        sum_i s_i (y_i - x_i.w - b)^2
+
+    The solution is that of the normal equations in centred columns, by one pass over the rows and a Cholesky factor, ten
+    times as fast as the singular value decomposition scikit-learn uses. Where the columns are so nearly collinear that
+    squaring them costs digits, corrections computed from the rows restore them; where they are collinear, the
+    solution of least norm is returned and a `DataWarning` names the columns.
+
+    Parameters
+    ----------
+    fit_intercept : bool, default=True
+        Whether the model has a constant term b.
+    copy_X : bool, default=True
+        Without effect: X is never written to.
+    tol : float, default=1e-6
+        Singular values of the centred X at or below this share of the largest count as zero, as in scikit-learn 1.9. A
+        model whose columns differ in scale by more than that needs scaling, or ``tol=0``.
+    n_jobs : int, optional
+        Without effect on the result; threads are set by ``TRIPOS_NUM_THREADS``.
+    positive : bool, default=False
+        Whether coefficients must not be negative.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
+    rank_ : int
+        Rank of the centred X (dense X, without `positive`).
+    singular_ : ndarray of shape (min(n_rows, n_features),)
+        Singular values of the centred X, largest first (as `rank_`).
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        For input with column names.
+    n_rows_, row_weight_, column_mean_, column_scatter_
+        Number of rows, sum of weights, mean and scatter of the columns [X, y]: what `partial_fit` and `merge` continue.
+
+    References
+    ----------
+    Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed., section 3.2.
+    N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 20.4.
+
+    See Also
+    --------
+    Ridge : least squares with a penalty on the size of the coefficients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tripos import LinearRegression
+    >>> X = np.array([[1.0, 1.0], [1.0, 2.0], [2.0, 2.0], [2.0, 3.0]])
+    >>> model = LinearRegression().fit(X, X @ [1, 2] + 3)
+    >>> model.coef_.round(6), model.intercept_.round(6)
+    (array([1., 2.]), np.float64(3.0))
+    >>> model.predict(np.array([[3.0, 5.0]])).round(6)
+    array([16.])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "fit_intercept": ["boolean"],
+        "copy_X": ["boolean"],
+        "n_jobs": [None, Integral],
+        "positive": ["boolean"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+    needs: ClassVar[Needs] = Needs(categories="one-hot-drop")
+    state: ClassVar[dict[str, Any]] = {
+        "rank_": Number("i", low=0, optional=True),
+        "singular_": Array("f", (None,), low=0.0, optional=True),
+    }
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        tol: float = 1e-6,
+        n_jobs: int | None = None,
+        positive: bool = False,
+    ) -> None:
+        self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.tol = tol
+        self.n_jobs = n_jobs
+        self.positive = positive
+
+    @classmethod
+    def search_space(cls) -> dict[str, Any]:
+        return {"fit_intercept": [True, False]}
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> LinearRegression:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_rows, n_features), table, or blocks of rows (`tripos.scan`)
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+        sample_weight : array-like of shape (n_rows,), optional
+            A weight of k counts as k rows.
+
+        Returns
+        -------
+        self
+        """
+        training, statistics = self._start(X, y, sample_weight)
+        for name in ("rank_", "singular_"):
+            self.__dict__.pop(name, None)
+        single, dtype = self._form(training)
+        if statistics is None:
+            self._fit_rows(training, single)
+        else:
+            self._solve(statistics, single, dtype, training)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted values.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_rows, n_features), or table
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_targets)
+        """
+        return self._scores(X)
+
+    # ---- the ways to the solution ----------------------------------------------------------------
+
+    def _uses_statistics(self, training: Training) -> bool:
+        return self.positive or super()._uses_statistics(training)
+
+    def _solve_statistics(self, statistics: Moments, single: bool, dtype: Any) -> None:
+        self._solve(statistics, single, dtype, None)
+
+    def _solve(self, statistics: Moments, single: bool, dtype: Any, training: Training | None) -> None:
+        """From statistics; `training` adds what only the rows can tell, when they are still there."""
+        equations = self._equations(statistics)
+        if self.positive:
+            w = np.column_stack([nonnegative_quadratic(equations.G, c) for c in equations.C.T])
+            self._set_coefficients(w, equations.intercept(w), single, dtype)
+            return
+        residual = None if training is None else equations.residual(training.blocks)
+        dense = training is not None and isinstance(training.X, np.ndarray)
+        solution = least_norm(equations.G, equations.C, tol=self.tol, residual=residual, certain=dense)
+        if solution is None:
+            assert training is not None and training.X is not None and training.y is not None
+            solution = from_rows(training.X, training.y, training.sample_weight, equations, self.tol)
+        self._set_coefficients(solution.w, equations.intercept(solution.w), single, dtype)
+        if training is None or not sp.issparse(training.X):
+            self._set_rank(solution, statistics.n_rows, dtype)
+        if solution.rank < len(equations.G):
+            self._warn_collinear(equations.G, solution, statistics.n_rows)
+
+    def _fit_rows(self, training: Training, single: bool) -> None:
+        """More columns than rows, or wide sparse rows."""
+        X, y, sample_weight = training.X, training.y, training.sample_weight
+        if sp.issparse(X):
+            self._fit_products(training, single)
+            return
+        rows = DualRows.of(X, y, sample_weight, fit_intercept=self.fit_intercept)
+        solution = rows.solve(self.tol)
+        if solution is None:
+            none = np.empty((0, 0))
+            equations = NormalEquations(none, none, rows.x_mean, rows.y_mean, none)
+            solution = from_rows(X, y, sample_weight, equations, self.tol)
+        self._set_coefficients(solution.w, rows.y_mean - rows.x_mean @ solution.w, single, X.dtype)
+        self._set_rank(solution, len(X), X.dtype)
+        self._warn_collinear(None, solution, len(X))
+
+    def _fit_products(self, training: Training, single: bool) -> None:
+        targets = training.y.reshape(len(training.y), -1)
+        weight = training.sample_weight
+        y_mean = np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        w = np.empty((training.n_features, targets.shape[1]))
+        for k, target in enumerate(targets.T):
+            products = self._products(training, target)
+            result = products.solve(
+                y_mean[k], 0.0, tol=SPARSE_TOLERANCE * self.tol, max_iter=max(1000, 4 * min(training.X.shape))
+            )
+            w[:, k] = result.x
+            if not result.converged:
+                self._warn_unconverged(result.reason)
+        self._set_coefficients(w, y_mean - products.center @ w, single, training.X.dtype)
+
+    def _set_rank(self, solution: Solution, n_rows: int, dtype: Any) -> None:
+        self.rank_ = solution.rank
+        self.singular_ = solution.singular[: min(n_rows, len(solution.singular))].astype(dtype)
+
+    def _warn_collinear(self, G: np.ndarray | None, solution: Solution, n_rows: int) -> None:
+        """Says which columns make the coefficients arbitrary."""
+        names = self.encoded_feature_names_
+        if G is None or n_rows <= len(names):
+            found = f"{n_rows} rows determine at most {solution.rank} of {len(names)} coefficients"
+        else:
+            dependent = dependent_columns(G)
+            found = _describe(dependent, names) if dependent else _describe_scales(G, names, self.tol)
+        warnings.warn(
+            f"LinearRegression: {found}. Infinitely many coefficients fit equally well; these are the ones of least norm. "
+            "Drop columns, or use Ridge.",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
+def _describe(dependent: list[tuple[int, list[int]]], names: Sequence[Any]) -> str:
+    parts = []
+    for column, partners in dependent[:NAMED_COLUMNS]:
+        others = ", ".join(repr(str(names[k])) for k in partners[:NAMED_COLUMNS])
+        others += ", ..." if len(partners) > NAMED_COLUMNS else ""
+        parts.append(f"{str(names[column])!r} ({f'follows from {others}' if partners else 'is constant'})")
+    more = f" and {len(dependent) - NAMED_COLUMNS} more" if len(dependent) > NAMED_COLUMNS else ""
+    return f"{len(dependent)} of {len(names)} columns say nothing new: {', '.join(parts)}{more}"
+
+
+def _describe_scales(G: np.ndarray, names: Sequence[Any], tol: float) -> str:
+    spread = np.sqrt(np.diag(G))
+    small, large = int(np.argmin(spread)), int(np.argmax(spread))
+    return (
+        f"the columns differ so much in scale ({str(names[small])!r} varies {spread[large] / spread[small]:.2g} times less "
+        f"than {str(names[large])!r}) that tol={tol:g} drops some of what they say; scale them, or set tol=0"
+    )

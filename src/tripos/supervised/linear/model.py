@@ -1,0 +1,109 @@
+"""What linear models share once they are fitted: scores, figures, tables of coefficients.
+
+    eta = X w + b
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
+
+from tripos.base import Estimator
+
+Self = TypeVar("Self", bound="LinearModel")
+
+
+class LinearModel(Estimator):
+    """An estimator with `coef_` and `intercept_`.
+
+    `coef_` has shape (n_features,) or (n_outputs, n_features); `intercept_` is a number or has shape (n_outputs,).
+    """
+
+    coef_: Any
+    intercept_: Any
+
+    def _scores(self, X: Any) -> np.ndarray:
+        """Scores X w + b of shape (n_rows,) or (n_rows, n_outputs), from whatever the user passed.
+
+        One row takes some two microseconds: a product, a sum, and one look at the result, which is NaN or infinite
+        wherever X is.
+        """
+        X = self._input(X)
+        scores: np.ndarray = X @ self.coef_.T
+        scores += self.intercept_
+        if not isfinite(scores.item() if scores.size == 1 else scores.sum()):
+            self._reject_nonfinite(X)
+        return scores
+
+    def _after_load(self) -> None:
+        super()._after_load()
+        if not isinstance(self.intercept_, np.ndarray):
+            self.intercept_ = self.coef_.dtype.type(self.intercept_)
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        width = self.coef_.shape[-1]
+        if getattr(self, "encoder_", None) is None and width != self.n_features_in_:
+            raise ValueError(f"coef_ has {width} coefficients for {self.n_features_in_} features")
+
+    # ---- looking at it ---------------------------------------------------------------------------
+
+    def _outputs(self) -> list[str]:
+        """Names of the rows of `coef_`."""
+        return [f"target {k}" for k in range(len(np.atleast_2d(self.coef_)))]
+
+    def _facts(self) -> dict[str, str]:
+        """What the head of `summary()` says: label -> value."""
+        return {}
+
+    def summary(self) -> str:
+        """What was learned, as text: how it was fitted, then each feature's coefficient, by name.
+
+        Returns
+        -------
+        str
+        """
+        check_is_fitted(self)
+        W = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
+        b = np.broadcast_to(self.intercept_, len(W))
+        names = ["intercept", *map(str, self.encoded_feature_names_)]
+        table = np.column_stack([b, W])  # (n_outputs, n_features + 1)
+        heads = self._outputs() if len(W) > 1 else ["coefficient"]
+        width = max(len(name) for name in names)
+        lines = [type(self).__name__, *(f"  {label}: {value}" for label, value in self._facts().items()), ""]
+        lines.append(" " * width + "".join(f"  {head[:14]:>14}" for head in heads))
+        lines += [
+            f"{name:<{width}}" + "".join(f"  {value:>14.6g}" for value in column)
+            for name, column in zip(names, table.T)
+        ]
+        return "\n".join(lines)
+
+    def plot(self, *, top: int = 20, ax: Any = None) -> Any:
+        """Draw the coefficients that are largest in size, by name; for several outputs the root of their mean square.
+
+        Parameters
+        ----------
+        top : int, default=20
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from tripos import plotting
+
+        check_is_fitted(self)
+        W = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
+        several = len(W) > 1
+        values = np.sqrt(np.mean(W * W, axis=0)) if several else W[0]
+        label = f"root mean square of the coefficients of {len(W)} outputs" if several else "coefficient"
+        return plotting.coefficients(values, list(self.encoded_feature_names_), top=top, xlabel=label, ax=ax)
+
+
+def cast(value: Any, dtype: Any) -> Any:
+    """A number or array in the precision of the features."""
+    return np.asarray(value).astype(dtype)[()]

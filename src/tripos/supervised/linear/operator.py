@@ -1,0 +1,84 @@
+"""Least squares by products with X alone, for wide sparse data: no matrix of columns by columns.
+
+    (Xc' S Xc + alpha I) w = Xc' S yc        by conjugate gradients,   Xc v = X v - mean.v
+
+A product reads the rows once. Centring happens in the products, so that X stays sparse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tripos.compute.executor import reduce_blocks
+from tripos.objective.risk import Risk
+from tripos.objective.rows import DenseRows, Rows
+from tripos.objective.sparse import csr_product_pass
+from tripos.optimization.conjugate import conjugate_gradients
+from tripos.optimization.result import Result, StepCallback, Stopping
+
+
+@dataclass(frozen=True, eq=False)
+class CentredProducts:
+    """Xc' S Xc and Xc' S yc of one target, through passes over prepared rows.
+
+    Attributes
+    ----------
+    risk : Risk
+        Squared loss over the rows; its column moments centre and scale.
+    center : ndarray of shape (n_features,); zero without intercept
+    """
+
+    risk: Risk
+    center: np.ndarray
+
+    def product(self, v: np.ndarray) -> np.ndarray:
+        """Xc' S Xc v."""
+        out, total = reduce_blocks(
+            lambda rows: _rows_product(rows, self.center, v),  # type: ignore[arg-type]
+            lambda a, b: (a[0] + b[0], a[1] + b[1]),
+            self.risk.blocks,  # type: ignore[arg-type]
+        )
+        result: np.ndarray = out - self.center * total
+        return result
+
+    def target(self, y_mean: float) -> np.ndarray:
+        """Xc' S yc: minus the gradient of the squared loss at w = 0, b = mean(y)."""
+        theta = self.risk.theta(np.zeros((1, self.risk.n_features)), np.array([y_mean]))
+        gradient = self.risk.value_gradient(theta)[1] * self.risk.total_weight
+        intercept = gradient[-1] if self.risk.fit_intercept else 0.0
+        return -(gradient[: self.risk.n_features] - self.center * intercept)
+
+    def solve(
+        self, y_mean: float, alpha: float, *, tol: float, max_iter: int, on_step: StepCallback | None = None
+    ) -> Result:
+        """w for one target."""
+        stopping = Stopping(tol=tol, max_iter=max_iter, on_step=on_step)
+        inverse: Callable[[np.ndarray], np.ndarray] | None = None
+        if alpha > 0.0:  # without a penalty the plain iteration finds the solution of least norm
+            variance = self.risk.column_moments[1] if self.risk.fit_intercept else self._squares()
+            diagonal = 1.0 / (self.risk.total_weight * variance + alpha)
+            inverse = lambda r: diagonal * r  # noqa: E731
+        return conjugate_gradients(
+            lambda v: self.product(v) + alpha * v, self.target(y_mean), stopping, inverse=inverse
+        )
+
+    def _squares(self) -> np.ndarray:
+        mean, variance = self.risk.column_moments
+        return np.asarray(variance + mean * mean)
+
+
+def _rows_product(rows: Rows, center: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, float]:
+    """X' S (X v - center.v), and the sum of S (X v - center.v)."""
+    if isinstance(rows, DenseRows):
+        scores = rows.X @ v.astype(rows.X.dtype)
+        scores -= center @ v
+        if rows.s.size:
+            scores *= rows.s
+        return (scores @ rows.X).astype(np.float64), float(scores.sum(dtype=np.float64))
+    total, out = np.zeros(1), np.zeros(rows.n_features)
+    dtype = rows.data.dtype
+    csr_product_pass(*rows.arrays, rows.s, center.astype(dtype), v.astype(dtype), total, out)
+    return out, float(total[0])
