@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +22,8 @@ def gaussian_densities(
     variances: npt.ArrayLike,
     priors: npt.ArrayLike | None = None,
     *,
-    labels: Sequence[object] | None = None,
-    names: Sequence[object] | None = None,
+    labels: theme.Names = None,
+    names: theme.Names = None,
     top: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
@@ -119,27 +118,21 @@ def _ridge(
 
 
 def feature_log_odds(
-    log_probabilities: npt.ArrayLike,
-    priors: npt.ArrayLike | None = None,
+    log_odds: npt.ArrayLike,
     *,
-    labels: Sequence[object] | None = None,
-    names: Sequence[object] | None = None,
+    labels: theme.Names = None,
+    names: theme.Names = None,
     top: int = 10,
     ax: Axes | None = None,
 ) -> Axes:
     """The features (words) that speak most for each class against the others.
 
-    The length of a bar is ``log P(feature | class) - log P(feature | other classes)``: what one occurrence adds to
-    the log-odds of the class.
-
     Parameters
     ----------
-    log_probabilities : array-like of shape (n_classes, n_features)
-        ``log P(feature | class)``.
-    priors : array-like of shape (n_classes,), optional
-        Class probabilities, which weigh the other classes; equal by default.
+    log_odds : array-like of shape (n_classes, n_features)
+        ``log P(feature | class) - log P(feature | other classes)``: what one occurrence adds to the log-odds of the class.
     labels, names : sequences, optional
-        The classes and the features.
+        The classes (the first ten are drawn) and the features.
     top : int, default=10
         How many features of each class are drawn; fewer where there are more than two classes.
     ax : matplotlib Axes, optional
@@ -151,23 +144,21 @@ def feature_log_odds(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> log_p = np.log([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
-    >>> ax = feature_log_odds(log_p, labels=["ham", "spam"], names=["lunch", "call", "prize"], top=1)
+    >>> ax = feature_log_odds(
+    ...     [[1.9, 0.0, -1.9], [-1.9, 0.0, 1.9]], labels=["ham", "spam"], names=["lunch", "call", "prize"], top=1
+    ... )
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['lunch', 'prize']
     """
-    log_p = np.asarray(log_probabilities, dtype=np.float64)
-    if log_p.ndim != 2 or len(log_p) < 2:
-        raise ValueError(f"log_probabilities must have shape (n_classes >= 2, n_features), got {log_p.shape}")
-    k, d = log_p.shape
-    prior = np.full(k, 1 / k) if priors is None else _points.column(priors, "priors")
+    odds = np.clip(np.asarray(log_odds, dtype=np.float64), -MAX_LOG_ODDS, MAX_LOG_ODDS)
+    if odds.ndim != 2 or odds.size == 0:
+        raise ValueError(f"log_odds must have shape (n_classes, n_features), got {odds.shape}")
+    k, d = odds.shape
     classes = theme.shorten_all(labels, k, "labels")
     features = theme.shorten_all(names, d, "names", 24)
-    shown = np.argsort(-prior, kind="stable")[:MAX_CLASSES]
+    shown = range(min(k, MAX_CLASSES))
     each = min(top, d, max(24 // len(shown), 2) if k > 2 else top)
-    odds = log_odds_against_rest(log_p, prior)
-    picked = [(c, j) for c in sorted(shown) for j in np.argsort(-odds[c], kind="stable")[:each]]
+    picked = [(c, j) for c in shown for j in np.argsort(-odds[c], kind="stable")[:each]]
     ax = theme.axes(
         ax, size=(5.8, 0.8 + 0.24 * len(picked)), xlabel="log-odds added by one occurrence", grid="x"
     )
@@ -177,26 +168,7 @@ def feature_log_odds(
         [features[j] for _, j in picked],
         [theme.colour(c) for c, _ in picked],
     )
-    for c in sorted(shown):
+    for c in shown:
         ax.plot([], [], "s", color=theme.colour(c), label=classes[c])
     theme.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
-
-
-def log_odds_against_rest(log_p: Floats, prior: Floats) -> Floats:
-    """``log P(j | c) - log P(j | not c)`` for each class c and feature j, shape (n_classes, n_features).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> log_odds_against_rest(np.log([[0.5], [0.25]]), np.array([0.5, 0.5])).round(3)
-    array([[ 0.693],
-           [-0.693]])
-    """
-    odds = np.empty_like(log_p)
-    for c in range(len(log_p)):
-        rest = np.arange(len(log_p)) != c
-        weight = prior[rest] / max(float(prior[rest].sum()), np.finfo(float).tiny)
-        with np.errstate(divide="ignore"):
-            odds[c] = log_p[c] - np.log(weight @ np.exp(log_p[rest]))
-    return np.clip(np.nan_to_num(odds), -MAX_LOG_ODDS, MAX_LOG_ODDS)

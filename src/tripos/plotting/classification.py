@@ -17,9 +17,7 @@ MAX_CELLS = 20  # classes a confusion matrix shows as a matrix
 MAX_SERIES = 8
 
 
-def confusion_matrix(
-    counts: npt.ArrayLike, labels: Sequence[object] | None = None, *, ax: Axes | None = None
-) -> Axes:
+def confusion_matrix(counts: npt.ArrayLike, labels: theme.Names = None, *, ax: Axes | None = None) -> Axes:
     """Counts of (true, predicted) pairs, each with its share of the true class.
 
     Parameters
@@ -106,7 +104,7 @@ def roc_curve(
     tpr: Any,
     *,
     area: float | Sequence[float] | None = None,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     ax: Axes | None = None,
 ) -> Axes:
     """True positive rate against false positive rate as the threshold falls.
@@ -143,7 +141,7 @@ def precision_recall_curve(
     recall: Any,
     *,
     area: float | Sequence[float] | None = None,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     prevalence: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -184,7 +182,7 @@ def _series(
     xs: list[npt.NDArray[np.float64]],
     ys: list[npt.NDArray[np.float64]],
     area: float | Sequence[float] | None,
-    names: Sequence[object] | None,
+    names: theme.Names,
     measure: str,
 ) -> None:
     """Curves with a legend of name and area; of many classes those that do worst."""
@@ -207,7 +205,7 @@ def calibration(
     observed: Any,
     *,
     count: Any = None,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Observed frequency against predicted probability, bin by bin: on the diagonal 0.8 means 80 %.
@@ -276,7 +274,7 @@ def score_distribution(
     scores: npt.ArrayLike,
     y_true: npt.ArrayLike,
     *,
-    labels: Sequence[object] | None = None,
+    labels: theme.Names = None,
     threshold: float | None = None,
     bins: int = 40,
     ax: Axes | None = None,
@@ -331,7 +329,7 @@ def decision_boundary(
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     *,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     resolution: int = 200,
     ax: Axes | None = None,
 ) -> Axes:

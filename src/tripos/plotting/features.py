@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 
-def class_balance(labels: Sequence[object], counts: npt.ArrayLike, *, ax: Axes | None = None) -> Axes:
+def class_balance(labels: theme.Names, counts: npt.ArrayLike, *, ax: Axes | None = None) -> Axes:
     """How many rows each class has, largest first; beyond twenty classes the rest as one bar.
 
     Parameters
@@ -127,7 +126,7 @@ def column_sketch(values: npt.ArrayLike, *, bins: int = 24, ax: Axes | None = No
 
 def coefficients(
     values: npt.ArrayLike,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     *,
     errors: npt.ArrayLike | None = None,
     top: int = 20,
@@ -176,7 +175,7 @@ def coefficients(
 def importances(
     mean: npt.ArrayLike,
     sd: npt.ArrayLike | None = None,
-    names: Sequence[object] | None = None,
+    names: theme.Names = None,
     *,
     top: int = 20,
     xlabel: str = "importance (loss of score when shuffled)",

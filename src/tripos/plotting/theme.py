@@ -15,7 +15,7 @@ import contextlib
 import contextvars
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.colors import Colormap
+
+Names: TypeAlias = Sequence[object] | npt.NDArray[Any] | None
 
 PALETTE = ("#1f78c8", "#e06a00", "#12a5a0", "#ae3880", "#7a52ff")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
@@ -212,7 +214,7 @@ def shorten(name: object, length: int = 28) -> str:
     return f"{text[: length - 1 - head]}…{text[-head:]}"
 
 
-def shorten_all(names: Sequence[object] | None, n: int, argument: str, length: int = 20) -> list[str]:
+def shorten_all(names: Names, n: int, argument: str, length: int = 20) -> list[str]:
     """n short names (indices when none are given), or an error that says which argument has the wrong length."""
     if names is None:
         return [str(i) for i in range(n)]
