@@ -9,8 +9,8 @@ ESTIMATORS: dict[str, str] = {
     "LogisticRegression": "tripos.supervised.linear.logistic",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
-    "DummyClassifier": "tripos.supervised.dummy",
-    "DummyRegressor": "tripos.supervised.dummy",
+    "DummyClassifier": "tripos.supervised.dummy.classifier",
+    "DummyRegressor": "tripos.supervised.dummy.regressor",
 }
 
 TRANSFORMERS: dict[str, str] = {
