@@ -1,20 +1,14 @@
-"""Small classes that can be saved, so that the format is tested apart from any learner, and tools that forge files."""
+"""Small classes that can be saved, so that the format is tested apart from any learner."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, Real
 
-from tripos.artifact import container, manifest
-from tripos.artifact.container import ContainerReader, ContainerWriter
 from tripos.state import Array, Json, Labels, Nested, NestedList, Number, OneOf, Strings
 
 
@@ -167,60 +161,3 @@ def data(n_rows: int = 60, n_features: int = 4, seed: int = 0) -> tuple[np.ndarr
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 3, n_rows)
     return rng.normal(size=(n_rows, n_features)) + y[:, None], y
-
-
-# ---- forging: what an attacker who knows the format can write ------------------------------------------------
-
-
-def unpack(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest and the other entries of a saved file."""
-    with open(path, "rb") as file:
-        reader = ContainerReader(file, path.stat().st_size)
-        entries = {name: reader.read(entry) for name, entry in reader.entries.items()}
-    return json.loads(entries.pop(manifest.MANIFEST)), entries
-
-
-def pack(path: Path, content: Any, entries: dict[str, bytes]) -> Path:
-    """A file with this manifest and these entries, well-formed as a container; checksums as the manifest has them."""
-    text = content if isinstance(content, bytes) else json.dumps(content).encode("ascii")
-    with open(path, "wb") as file:
-        writer = ContainerWriter(file)
-        for name, raw in {**entries, manifest.MANIFEST: text}.items():
-            writer.add(name, len(raw), lambda raw=raw: [raw])
-        writer.close()
-    return path
-
-
-def npy(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
-    """The bytes NumPy itself writes for an array."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=allow_pickle)
-    return buffer.getvalue()
-
-
-def declare(name: str, array: np.ndarray, raw: bytes) -> dict[str, Any]:
-    """The manifest's line for a part, with a fresh and true checksum."""
-    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-    return {
-        "name": name,
-        "dtype": array.dtype.str,
-        "shape": list(array.shape),
-        "order": "F" if fortran else "C",
-        "bytes": len(raw),
-        "sha256": hashlib.sha256(raw).hexdigest(),
-    }
-
-
-def replace_array(content: dict[str, Any], entries: dict[str, bytes], name: str, array: np.ndarray) -> None:
-    """Swap one part for another array, everything consistent again."""
-    entries[name] = npy(array)
-    parts = content["parts"]
-    parts[:] = [declare(name, array, entries[name]) if part["name"] == name else part for part in parts]
-
-
-def part_of(content: dict[str, Any], ending: str) -> str:
-    """The name of the part whose attribute it is."""
-    return next(part["name"] for part in content["parts"] if part["name"].endswith(f"-{ending}.npy"))
-
-
-__all__ = ["CLASSES", "container", "data", "declare", "npy", "pack", "part_of", "replace_array", "unpack"]

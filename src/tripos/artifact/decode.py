@@ -87,12 +87,12 @@ class ValueDecoder:
         allowed = {"b": bool, "f": float}.get(dtype.kind, int)
         if dtype.kind == "U" or type(value) is not allowed:
             raise ArtifactError(f"a NumPy scalar in the manifest is {type(value).__name__}, not {dtype}")
-        exact = (
-            np.array(value, dtype=np.int64).view(dtype)
-            if dtype.kind in "Mm"
-            else np.array(value, dtype=dtype)
-        )
-        return exact.reshape(1)[0]  # type: ignore[no-any-return]
+        with np.errstate(over="ignore"):
+            plain = np.dtype(np.int64) if dtype.kind in "Mm" else dtype
+            exact = np.array(value, dtype=plain)
+        if exact.item() != value and value == value:
+            raise ArtifactError(f"a NumPy scalar in the manifest is {value}, which {dtype} cannot hold")
+        return exact.view(dtype).reshape(1)[0]  # type: ignore[no-any-return]
 
     def _strings(self, node: dict[str, Any]) -> np.ndarray:
         text, offsets = self.parts.take(node["bytes"]), self.parts.take(node["offsets"])
