@@ -21,7 +21,11 @@ from tripos.errors import TableError
 
 Reader = Callable[[Source, Asked], pl.DataFrame]
 
-BY_MAGIC: dict[bytes, Reader] = {b"PAR1": read_parquet, b"ARROW1": read_arrow, b"\xff\xff\xff\xff": read_arrow}
+BY_MAGIC: dict[bytes, Reader] = {
+    b"PAR1": read_parquet,
+    b"ARROW1": read_arrow,
+    b"\xff\xff\xff\xff": read_arrow,
+}
 BY_SUFFIX: dict[str, Reader] = {
     ".json": read_json,
     ".jsonl": read_json,
@@ -117,12 +121,16 @@ def _check(asked: Asked) -> None:
     if asked.quote is not None and len(asked.quote) != 1:
         raise TableError(f"quote= is one character, or None; got {asked.quote!r}.")
     if asked.delimiter == "":
-        raise TableError("delimiter= is empty; leave it out to have it found, or pass '\\n' for one cell a line.")
+        raise TableError(
+            "delimiter= is empty; leave it out to have it found, or pass '\\n' for one cell a line."
+        )
     if asked.n_rows is not None and asked.n_rows < 1:
         raise TableError(f"n_rows={asked.n_rows} would read nothing; pass 1 or more.")
     for argument in ("columns", "names", "nulls"):
         if isinstance(getattr(asked, argument), str):
-            raise TableError(f"{argument}= is a list of strings; got the string {getattr(asked, argument)!r}.")
+            raise TableError(
+                f"{argument}= is a list of strings; got the string {getattr(asked, argument)!r}."
+            )
     if asked.columns is not None and not len(asked.columns):
         raise TableError("columns= is empty; name at least one column, or leave it out for all.")
 
@@ -136,7 +144,9 @@ def _from_memory(source: Any) -> Source:
 
 def _read_path(path: str, asked: Asked) -> pl.DataFrame:
     if os.path.isdir(path):
-        raise TableError(f"{path} is a directory; name a file in it, or all of one kind: {os.path.join(path, '*.csv')!r}.")
+        raise TableError(
+            f"{path} is a directory; name a file in it, or all of one kind: {os.path.join(path, '*.csv')!r}."
+        )
     if os.path.exists(path):
         return _read_source(Source(path, path=Path(path)), asked)
     files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
@@ -160,7 +170,9 @@ def _missing(path: str) -> TableError:
 
 def _read_source(source: Source, asked: Asked) -> pl.DataFrame:
     if source.stored_size() == 0:
-        raise TableError(f"{source.name} is empty (0 bytes); a table needs a line of column names and at least one row.")
+        raise TableError(
+            f"{source.name} is empty (0 bytes); a table needs a line of column names and at least one row."
+        )
     reader = _reader(source)
     if reader is read_text:
         return read_text(source, asked)
@@ -190,11 +202,15 @@ def _reader(source: Source) -> Reader:
 def _finished(frame: pl.DataFrame, name: str, asked: Asked) -> pl.DataFrame:
     """What every source but text has yet to go through: single cells, missing marks, the caller's names."""
     if frame.height == 0:
-        raise TableError(f"{name} has {counted(frame.width, 'column')} but no rows; a table needs at least one.")
+        raise TableError(
+            f"{name} has {counted(frame.width, 'column')} but no rows; a table needs at least one."
+        )
     frame = flat(frame, name)
     if asked.names is not None:
         if len(asked.names) != frame.width:
-            raise TableError(f"names= gives {len(asked.names)} names, but {name} has {counted(frame.width, 'column')}.")
+            raise TableError(
+                f"names= gives {len(asked.names)} names, but {name} has {counted(frame.width, 'column')}."
+            )
         frame = frame.rename(dict(zip(frame.columns, asked.names)))
     return clean_cells(frame, name, asked.nulls)
 
@@ -223,7 +239,9 @@ def _require_same_columns(first: str, expected: Sequence[str], name: str, found:
     if missing or extra:
         lacks = f" lacks {listed(map(repr, missing))}" if missing else ""
         has = f" has {listed(map(repr, extra))} besides" if extra else ""
-        raise TableError(f"{name}{lacks}{' and' if missing and extra else ''}{has}, unlike {first}; files of one table need the same columns.")
+        raise TableError(
+            f"{name}{lacks}{' and' if missing and extra else ''}{has}, unlike {first}; files of one table need the same columns."
+        )
 
 
 def _agreed(frames: list[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFrame]:
@@ -240,7 +258,7 @@ def _agreed(frames: list[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFra
         else:
             casts[column] = pl.String()
             words = [name for name, frame in zip(names, frames) if frame.schema[column] == pl.String]
-            state(f"{column!r} holds words in {listed(words, 3)} and other values in the rest: it is text in all.")
+            state(
+                f"{column!r} holds words in {listed(words, 3)} and other values in the rest: it is text in all."
+            )
     return [frame.cast(casts) for frame in frames] if casts else frames  # type: ignore[arg-type]
-
-

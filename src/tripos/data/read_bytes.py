@@ -154,7 +154,11 @@ class Source:
 
     def _only_member(self, raw: IO[bytes]) -> IO[bytes]:
         archive = zipfile.ZipFile(raw)
-        members = [item.filename for item in archive.infolist() if not item.is_dir() and "__MACOSX" not in item.filename]
+        members = [
+            item.filename
+            for item in archive.infolist()
+            if not item.is_dir() and "__MACOSX" not in item.filename
+        ]
         if len(members) != 1:
             raise TableError(f"{self.name} is a zip of {len(members)} files; unpack it and read one of them.")
         return archive.open(members[0])

@@ -44,7 +44,9 @@ class Notes:
     def state(self, name: str) -> None:
         for mark, columns in self.marks.items():
             where = listed((f"{column} ({count:,})" for column, count in columns.items()), 8)
-            state(f'{name}: "{mark}" is read as missing in {where}; pass nulls= to choose the marks yourself.')
+            state(
+                f'{name}: "{mark}" is read as missing in {where}; pass nulls= to choose the marks yourself.'
+            )
         for other in self.others:
             state(f"{name}: {other}")
 
@@ -162,7 +164,9 @@ def _truth(words: pl.Series) -> pl.Series:
     return lower == "true" if lower.drop_nulls().is_in(["true", "false"]).all() else words
 
 
-def _mixed(words: pl.Series, marked: pl.Series, nulls: Sequence[str] | None, notes: Notes, places: Places) -> pl.Series:
+def _mixed(
+    words: pl.Series, marked: pl.Series, nulls: Sequence[str] | None, notes: Notes, places: Places
+) -> pl.Series:
     """A column of numbers with a few words in it: the words stand for "missing" if it is always the same one or two
     without figures, else the column stays text; either way the places are named."""
     numbers = marked.cast(pl.Float64, strict=False)
@@ -172,13 +176,21 @@ def _mixed(words: pl.Series, marked: pl.Series, nulls: Sequence[str] | None, not
         return words
     rows = odd.arg_true().head(SHOWN).to_list()
     cells = marked.filter(odd).unique(maintain_order=True)
-    alike = len(cells) <= FEW_WORDS and not cells.str.contains(r"\d").any() and (n_odd > len(cells) or len(numbers) > 100)
+    alike = (
+        len(cells) <= FEW_WORDS
+        and not cells.str.contains(r"\d").any()
+        and (n_odd > len(cells) or len(numbers) > 100)
+    )
     which = f"{quoted(cells)} ({places(rows)}{', ...' if n_odd > len(rows) else ''})"
     kept = plain_numbers(marked.set(odd, None)) if alike and nulls is None else None
     if kept is not None:
-        notes.others.append(f"{words.name!r} holds numbers but for {which}, read as missing; pass nulls=[] to keep it as text.")
+        notes.others.append(
+            f"{words.name!r} holds numbers but for {which}, read as missing; pass nulls=[] to keep it as text."
+        )
         return kept
-    if cells.str.contains(r"\d").mean() > 0.5 and n_odd > FEW_CELLS * n_numbers:  # codes such as 84997A among 22728
+    if (
+        cells.str.contains(r"\d").mean() > 0.5 and n_odd > FEW_CELLS * n_numbers
+    ):  # codes such as 84997A among 22728
         return words
     notes.others.append(
         f"{words.name!r} is kept as text because {counted(n_odd, 'cell')} of {n_odd + n_numbers:,} are no numbers: {which}; "

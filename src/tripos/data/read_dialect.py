@@ -13,7 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-STRONG = ("\t", "|", ";", ",", "\x01", "\x1f", "^", "~", "::")  # seldom anything but delimiters; the first wins a tie
+STRONG = (
+    "\t",
+    "|",
+    ";",
+    ",",
+    "\x01",
+    "\x1f",
+    "^",
+    "~",
+    "::",
+)  # seldom anything but delimiters; the first wins a tie
 WEAK = (" ", ":")  # common inside cells: believed only when every row agrees
 WHITESPACE = "whitespace"  # columns set apart by any run of blanks
 NO_DELIMITER = "\n"  # one column: every line is a cell
@@ -71,7 +81,9 @@ class Dialect:
             csv.field_size_limit(previous)
 
 
-def sniff(text: str, *, cut: bool, delimiter: str | None = None, quote: str | None = '"') -> tuple[Dialect, list[Row]]:
+def sniff(
+    text: str, *, cut: bool, delimiter: str | None = None, quote: str | None = '"'
+) -> tuple[Dialect, list[Row]]:
     """The dialect of a text and its first rows.
 
     Parameters
@@ -96,7 +108,9 @@ def sniff(text: str, *, cut: bool, delimiter: str | None = None, quote: str | No
         for mode in _quotes(text, quote):
             dialect = Dialect(candidate, mode)
             width, agree = _agreement(dialect, lines[:SAMPLE_LINES], cut)
-            if delimiter is None and (width < 2 or agree < (1.0 if candidate in (*WEAK, WHITESPACE) else AGREE)):
+            if delimiter is None and (
+                width < 2 or agree < (1.0 if candidate in (*WEAK, WHITESPACE) else AGREE)
+            ):
                 continue
             score = agree - (candidate in (*WEAK, WHITESPACE))
             if score > best_score + 1e-9:
@@ -120,7 +134,10 @@ def _quotes(text: str, quote: str | None) -> tuple[str | None, ...]:
         return (None,)
     if quote != '"':
         return (quote,)
-    if len(re.findall(r"(?:^|[,;|\t])\s?'[^'\n]*'(?=[,;|\t\r\n])", text, re.MULTILINE)) > text.count("\n") / 2:
+    if (
+        len(re.findall(r"(?:^|[,;|\t])\s?'[^'\n]*'(?=[,;|\t\r\n])", text, re.MULTILINE))
+        > text.count("\n") / 2
+    ):
         return ("'", '"')
     return ('"', None) if '"' in text else ('"',)
 

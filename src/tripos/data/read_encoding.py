@@ -28,8 +28,22 @@ LATIN = ("cp1252", "cp1250", "cp1254", "mac_roman", "cp850")
 MULTIBYTE = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
 CANDIDATES = (*LATIN, "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "tis_620", *MULTIBYTE)
 EVIDENCE = 16 << 10  # bytes of non-ASCII words shown to charset-normalizer, which reads about 1 MB/s
-CONTROL = bytes(set(range(32)) - set(b"\t\n\r\x0c\x01\x1c\x1d\x1e\x1f\x1b"))  # \x01, \x1c-\x1f serve as delimiters
-USUAL_NAMES = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "cp1251", "shift_jis", "gb18030", "big5", "euc-kr", "koi8-r")
+CONTROL = bytes(
+    set(range(32)) - set(b"\t\n\r\x0c\x01\x1c\x1d\x1e\x1f\x1b")
+)  # \x01, \x1c-\x1f serve as delimiters
+USUAL_NAMES = (
+    "utf-8",
+    "utf-16",
+    "cp1252",
+    "latin-1",
+    "cp1250",
+    "cp1251",
+    "shift_jis",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "koi8-r",
+)
 
 
 def encoding_of(source: Source, named: str | None = None) -> str:
@@ -136,7 +150,9 @@ def _checked(source: Source, head: bytes, named: str) -> str:
         encoding = codecs.lookup(named).name
         "".encode(encoding)
     except LookupError:
-        raise TableError(f"encoding={named!r} is not a known encoding. {closest(named, USUAL_NAMES)}") from None
+        raise TableError(
+            f"encoding={named!r} is not a known encoding. {closest(named, USUAL_NAMES)}"
+        ) from None
     if encoding == "utf-8":
         encoding = UTF8
     try:

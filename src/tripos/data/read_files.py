@@ -83,7 +83,9 @@ def read_json(source: Source, asked: Asked) -> pl.DataFrame:
             else:
                 frame = pl.read_ndjson(plain.for_polars, infer_schema_length=None)
         except (pl.exceptions.PolarsError, ValueError) as error:
-            raise TableError(f"{source.name} is not JSON lines or a JSON array of objects: {_json_fault(plain) or error}.") from error
+            raise TableError(
+                f"{source.name} is not JSON lines or a JSON array of objects: {_json_fault(plain) or error}."
+            ) from error
     return _limited(source.name, frame, asked)
 
 
@@ -106,7 +108,9 @@ def read_excel(source: Source, asked: Asked) -> pl.DataFrame:
     try:
         import fastexcel
     except ImportError as error:
-        raise TableError(f"{source.name} is a workbook: pip install 'tripos[excel]' to read it, or export it as CSV.") from error
+        raise TableError(
+            f"{source.name} is a workbook: pip install 'tripos[excel]' to read it, or export it as CSV."
+        ) from error
     try:
         sheets = fastexcel.read_excel(source.data if source.path is None else source.path).sheet_names
         sheet = _sheet(source.name, asked.sheet, sheets)
@@ -116,7 +120,9 @@ def read_excel(source: Source, asked: Asked) -> pl.DataFrame:
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError, OSError) as error:
         raise TableError(f"{source.name} is damaged or no workbook: {error}") from error
     if frame.height == 0:
-        raise TableError(f"{source.name}, sheet {sheet!r}, has no rows; a table needs names and at least one row.")
+        raise TableError(
+            f"{source.name}, sheet {sheet!r}, has no rows; a table needs names and at least one row."
+        )
     return _limited(source.name, _excel_names(source.name, frame), asked)
 
 
@@ -130,13 +136,18 @@ def _sheet(name: str, asked: str | int | None, sheets: list[str]) -> str:
             raise TableError(f"{name} has no sheet {asked!r}. {closest(asked, sheets)}")
         return asked
     if not 0 <= asked < len(sheets):
-        raise TableError(f"{name} has {counted(len(sheets), 'sheet')}, numbered from 0; sheet={asked} is none of them.")
+        raise TableError(
+            f"{name} has {counted(len(sheets), 'sheet')}, numbered from 0; sheet={asked} is none of them."
+        )
     return sheets[asked]
 
 
 def _excel_names(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The sheet's own names; polars has already told empty and repeated ones apart, in its own way."""
-    given = ["" if column.startswith("__UNNAMED__") else re.sub(r"_duplicated_\d+$", "", column) for column in frame.columns]
+    given = [
+        "" if column.startswith("__UNNAMED__") else re.sub(r"_duplicated_\d+$", "", column)
+        for column in frame.columns
+    ]
     frame.columns = usable_names(name, given)
     return frame
 
@@ -163,7 +174,9 @@ def read_frame(table: Any, asked: Asked, name: str = "the table") -> pl.DataFram
 
 def _from_plain(table: dict[str, Any] | list[Any], name: str) -> pl.DataFrame:
     if isinstance(table, list) and not all(isinstance(row, dict) for row in table):
-        raise TableError(f"{name} is a list of something else than dicts; give one dict per row, or a dict of columns.")
+        raise TableError(
+            f"{name} is a list of something else than dicts; give one dict per row, or a dict of columns."
+        )
     try:
         return pl.DataFrame(table, infer_schema_length=None, strict=False)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
@@ -185,7 +198,9 @@ def _from_native(table: Any, name: str) -> pl.DataFrame:
 def flat(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """Columns of single cells: structs become a column per field, lists become text, decimals become floats."""
     while structs := [column for column, dtype in frame.schema.items() if dtype == pl.Struct]:
-        state(f"{name}: the fields of {listed(structs)} become columns of their own, as in '{structs[0]}.field'.")
+        state(
+            f"{name}: the fields of {listed(structs)} become columns of their own, as in '{structs[0]}.field'."
+        )
         for column in structs:
             frame = frame.with_columns(_prefixed(frame[column])).unnest(column)
     lists = [column for column, dtype in frame.schema.items() if dtype in (pl.List, pl.Array)]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from tripos.data.messages import listed, quoted, state
 
-NUMERIC = re.compile(r"[+-]?[$€£]?(\d[\d,.]*|\.\d+)([eE][+-]?\d+)?\s?%?|\d{1,4}([-/.]\d{1,2}){1,2}([T ][\d:.Z]+)?")
+NUMERIC = re.compile(
+    r"[+-]?[$€£]?(\d[\d,.]*|\.\d+)([eE][+-]?\d+)?\s?%?|\d{1,4}([-/.]\d{1,2}){1,2}([T ][\d:.Z]+)?"
+)
 NAME = re.compile(r"[^\W\d][\w .()/%#:-]{0,60}")
 MARKS = {"", "?", "na", "n/a", "nan", "null", "none", "-"}
 MOSTLY = 0.95
@@ -43,9 +45,17 @@ def has_header(name: str, rows: Sequence[Row], *, named: bool = False) -> bool:
     if named:
         return header
     if not header:
-        state(f"{name} has no header line ({_why(first, rows)}): columns are named column_1, column_2, ...; pass header=True if line 1 is one.")
-    elif not names and not (len(first) > 1 and all(NAME.fullmatch(cell) for cell in first)) and not is_sequence(first):
-        state(f"{name}: line 1 ({quoted(first, 3)}) is taken as the header, though nothing tells it from data; pass header=False if it is data.")
+        state(
+            f"{name} has no header line ({_why(first, rows)}): columns are named column_1, column_2, ...; pass header=True if line 1 is one."
+        )
+    elif (
+        not names
+        and not (len(first) > 1 and all(NAME.fullmatch(cell) for cell in first))
+        and not is_sequence(first)
+    ):
+        state(
+            f"{name}: line 1 ({quoted(first, 3)}) is taken as the header, though nothing tells it from data; pass header=False if it is data."
+        )
     return header
 
 
@@ -76,7 +86,11 @@ def _why(first: Row, rows: Sequence[Row]) -> str:
     numbers = [cell for cell in first if is_numeric(cell)]
     if numbers:
         return f"line 1 holds {listed(numbers, 3)}"
-    again = [cell for j, cell in enumerate(first) if any(j < len(row) and row[j].strip() == cell for row in rows[1:])]
+    again = [
+        cell
+        for j, cell in enumerate(first)
+        if any(j < len(row) and row[j].strip() == cell for row in rows[1:])
+    ]
     return f"{quoted(again, 3)} of line 1 occur again below"
 
 
@@ -102,7 +116,9 @@ def usable_names(name: str, header: Row) -> list[str]:
         used.add(wanted)
         names.append(wanted)
     if empty:
-        state(f"{name}: {len(empty)} of {len(given)} columns have no name in the header and are called {listed(empty)}.")
+        state(
+            f"{name}: {len(empty)} of {len(given)} columns have no name in the header and are called {listed(empty)}."
+        )
     if twice:
         state(f"{name}: the header names columns twice; renamed {listed(twice)}.")
     return names

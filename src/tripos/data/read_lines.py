@@ -75,14 +75,20 @@ class Survey:
         lines = listed((line for line, _ in self.ragged), 3)
         extra = self.n_rows - self.short - self.widths[self.width]
         parts = [f"{counted(extra, 'line')} with empty cells beyond the last column"] * bool(extra)
-        parts += [f"{counted(self.short, 'line')} without trailing empty cells, filled as missing"] * bool(self.short)
+        parts += [f"{counted(self.short, 'line')} without trailing empty cells, filled as missing"] * bool(
+            self.short
+        )
         return f"{' and '.join(parts)} (line {lines})"
 
     def error(self, name: str, dialect: Dialect) -> TableError:
         """The error that names the ragged lines."""
         n = self.n_rows - self.widths[self.width]
         places = listed(f"line {line:,} has {counted(cells, 'cell')}" for line, cells in self.ragged)
-        end = f" The last line ({self.last_line:,}) is short: the file may be cut off." if self._cut_off() else ""
+        end = (
+            f" The last line ({self.last_line:,}) is short: the file may be cut off."
+            if self._cut_off()
+            else ""
+        )
         return TableError(
             f"{name}: {n:,} of {self.n_rows:,} lines do not have {counted(self.width, 'cell')} as the table should: {places}.{end} "
             f"Correct them (often a {dialect.delimiter!r} or a quote inside an unquoted cell), or name another delimiter="
@@ -116,7 +122,9 @@ def survey(source: Source, encoding: str, dialect: Dialect) -> Survey:
     return found
 
 
-def rewrite(source: Source, encoding: str, dialect: Dialect, skip: int, spool: Spool) -> tuple[Source, Dialect]:
+def rewrite(
+    source: Source, encoding: str, dialect: Dialect, skip: int, spool: Spool
+) -> tuple[Source, Dialect]:
     """A copy of the rows after line `skip` that polars reads: UTF-8, standard quotes, every row of `dialect.width`
     cells, no empty lines."""
     clean = Dialect(";", '"', dialect.width)  # not a comma, which may stand for the decimal point
@@ -148,9 +156,11 @@ def lines_differ(source: Source, dialect: Dialect, *, quoting: bool) -> bool:
     line = pl.col("line")
     if quoting and dialect.quote is not None:
         quote = f"\\x{ord(dialect.quote):02x}"
-        line = pl.when(line.str.contains(dialect.quote, literal=True)).then(
-            line.str.replace_all(f"{quote}[^{quote}]*{quote}", "")
-        ).otherwise(line)
+        line = (
+            pl.when(line.str.contains(dialect.quote, literal=True))
+            .then(line.str.replace_all(f"{quote}[^{quote}]*{quote}", ""))
+            .otherwise(line)
+        )
     differs = line.str.count_matches(dialect.delimiter, literal=True) != dialect.width - 1
     blank = pl.col("line").str.strip_chars() == ""
     return bool(_lines(source, dialect).select((differs & ~blank).any()).collect(engine="streaming").item())

@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import polars as pl
 
-CURRENCIES = ("$", "€", "£", "¥", "₹", "₽", "US$", "USD", "EUR", "GBP", "CHF", "JPY", "INR", "Rs", "Rs.", "kr", "zł", "R$")
+CURRENCIES = (
+    "$",
+    "€",
+    "£",
+    "¥",
+    "₹",
+    "₽",
+    "US$",
+    "USD",
+    "EUR",
+    "GBP",
+    "CHF",
+    "JPY",
+    "INR",
+    "Rs",
+    "Rs.",
+    "kr",
+    "zł",
+    "R$",
+)
 AFFIXES = (*CURRENCIES, "%")
 SHAPE = r"^\(?\s*([-+]?)\s*([^\d\s.,'()+-]{0,3}\.?)\s*([-+]?)\s*(\d[\d.,'\u00a0\u202f ]*|\.\d+)\s*([^\d\s.,'()]{0,3}\.?)\s*\)?$"
 # (what the grouping is called, pattern of all cells, marks between thousands, decimal mark)
 GROUPINGS = (
     ("thousands separators (1,234)", r"^(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?$|^\.\d+$", ",", "."),
-    ("decimal commas (2,5)", r"^(?:\d{1,3}(?:[. '\u00a0\u202f]\d{3})+|\d+)(?:,\d+)?$", ". '\u00a0\u202f", ","),
-    ("thousands separators (1 234)", r"^(?:\d{1,3}(?:[ '\u00a0\u202f]\d{3})+|\d+)(?:\.\d*)?$", " '\u00a0\u202f", "."),
+    (
+        "decimal commas (2,5)",
+        r"^(?:\d{1,3}(?:[. '\u00a0\u202f]\d{3})+|\d+)(?:,\d+)?$",
+        ". '\u00a0\u202f",
+        ",",
+    ),
+    (
+        "thousands separators (1 234)",
+        r"^(?:\d{1,3}(?:[ '\u00a0\u202f]\d{3})+|\d+)(?:\.\d*)?$",
+        " '\u00a0\u202f",
+        ".",
+    ),
 )
 
 
@@ -60,11 +89,10 @@ def amounts(words: pl.Series) -> tuple[pl.Series | None, str | None]:
     if len(affixes) > 1 or not affixes <= set(AFFIXES):
         return None, None
     digits = parts["digits"].str.strip_chars()
-    for grouping, pattern, between, point in GROUPINGS:
-        if digits.drop_nulls().str.contains(pattern).all():
-            break
-    else:
+    fitting = next((rule for rule in GROUPINGS if digits.drop_nulls().str.contains(rule[1]).all()), None)
+    if fitting is None:
         return None, None
+    grouping, _, between, point = fitting
     plain = digits.str.replace_all(f"[{between}]", "").str.replace(point, ".", literal=True)
     values = plain.cast(pl.Float64, strict=False)
     if values.null_count() != words.null_count():
@@ -79,6 +107,8 @@ def amounts(words: pl.Series) -> tuple[pl.Series | None, str | None]:
 
 def _note(affix: str, grouping: str) -> str:
     if affix == "%":
-        return f"holds percentages{' with ' + grouping if grouping else ''}, read as the number before the sign."
+        return (
+            f"holds percentages{' with ' + grouping if grouping else ''}, read as the number before the sign."
+        )
     what = f"holds amounts in {affix}" if affix else "holds numbers"
     return f"{what}{' with ' + grouping if grouping else ''}, read as numbers."

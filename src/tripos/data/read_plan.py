@@ -100,7 +100,9 @@ def plan_text(source: Source, asked: Asked, spools: ExitStack) -> Plan:
     encoding = encoding_of(source, asked.encoding)
     text = head.decode(encoding, errors="replace")
     if not text.strip("\ufeff \t\r\n\0"):
-        raise TableError(f"{source.name} is empty; a table needs a line of column names and at least one row.")
+        raise TableError(
+            f"{source.name} is empty; a table needs a line of column names and at least one row."
+        )
     if encoding != UTF8 or source.compression not in NATIVE or is_lone_cr(text):
         source, encoding = unpack(source, spools.enter_context(Spool(source.name)), encoding), UTF8
         text = source.head().decode(encoding, errors="replace")
@@ -118,7 +120,9 @@ def rewritten(plan: Plan, spools: ExitStack) -> Plan:
     """The plan for a clean copy of the data rows; lines in messages stay those of the original."""
     spool = spools.enter_context(Spool(plan.name))
     source, dialect = rewrite(plan.source, plan.encoding, plan.dialect, plan.skip, spool)
-    return replace(plan, source=source, encoding=UTF8, dialect=dialect, skip=0, original=plan.original or plan)
+    return replace(
+        plan, source=source, encoding=UTF8, dialect=dialect, skip=0, original=plan.original or plan
+    )
 
 
 def _named(plan: Plan) -> Plan:
@@ -129,12 +133,16 @@ def _named(plan: Plan) -> Plan:
         header = has_header(name, rows, named=asked.names is not None)
     body = rows[1:] if header else rows
     if not body:
-        raise TableError(f"{name} has a header ({listed(rows[0])}) but no rows; a table needs at least one row.")
+        raise TableError(
+            f"{name} has a header ({listed(rows[0])}) but no rows; a table needs at least one row."
+        )
     widths = [len(row) for row in body]
     width = max(set(widths), key=widths.count)
     if asked.names is not None:
         if len(asked.names) != width:
-            raise TableError(f"names= gives {len(asked.names)} names, but the rows of {name} have {counted(width, 'cell')}.")
+            raise TableError(
+                f"names= gives {len(asked.names)} names, but the rows of {name} have {counted(width, 'cell')}."
+            )
         names = usable_names("names=", list(asked.names))
     elif header:
         names = _header_names(name, rows[0], width)
@@ -149,7 +157,9 @@ def _header_names(name: str, header: Row, width: int) -> list[str]:
     if len(header) == width + 1 and not header[-1].strip():
         header = header[:-1]
     if len(header) == width - 1:
-        state(f"{name}: rows have one cell more than the header: the first is taken as row names, called 'row_names'.")
+        state(
+            f"{name}: rows have one cell more than the header: the first is taken as row names, called 'row_names'."
+        )
         header = ["row_names", *header]
     return usable_names(name, header)
 
@@ -203,7 +213,8 @@ def _require_memory(plan: Plan) -> None:
     rows = size / text if plan.asked.n_rows is None else min(size / text, plan.asked.n_rows)
     cells = dict(zip(plan.names, lengths))
     table = sum(
-        STRING_VIEW + cells[name] / len(plan.rows) if plan.types[name] == pl.String else 8 for name in plan.wanted
+        STRING_VIEW + cells[name] / len(plan.rows) if plan.types[name] == pl.String else 8
+        for name in plan.wanted
     )  # bytes a row, read
     unpacked = size if plan.source.compression else 0
     budget.require(

@@ -13,7 +13,19 @@ from tripos.data.messages import quoted
 from tripos.data.read_plan import Asked
 from tripos.errors import TableError
 
-SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "redshift", "clickhouse", "bigquery", "trino")
+SCHEMES = (
+    "sqlite",
+    "postgresql",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mssql",
+    "oracle",
+    "redshift",
+    "clickhouse",
+    "bigquery",
+    "trino",
+)
 READING = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
 
 
@@ -76,21 +88,27 @@ def _sqlite_path(url: str) -> Path:
     for path in (Path(text.removeprefix("/")), Path(text)):
         if path.is_file():
             return path
-    raise TableError(f"There is no file {text.removeprefix('/')!r} for {url}; sqlite:///relative/path or sqlite:////absolute/path.")
+    raise TableError(
+        f"There is no file {text.removeprefix('/')!r} for {url}; sqlite:///relative/path or sqlite:////absolute/path."
+    )
 
 
 def _only_table(path: Path) -> str:
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            rows = connection.execute("select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'")
+            rows = connection.execute(
+                "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'"
+            )
             tables = [str(row[0]) for row in rows]
         finally:
             connection.close()
     except sqlite3.Error as error:
         raise TableError(f"{path} is no SQLite database: {error}.") from error
     if len(tables) != 1:
-        raise TableError(f"{path} holds {len(tables)} tables ({quoted(tables, 12)}): add ?table=NAME to the URL, or pass query=.")
+        raise TableError(
+            f"{path} holds {len(tables)} tables ({quoted(tables, 12)}): add ?table=NAME to the URL, or pass query=."
+        )
     return tables[0]
 
 
@@ -103,7 +121,9 @@ def _query(shown: str, table: str | None, asked: Asked) -> str:
     elif table is not None:
         inner = ".".join(_name(part) for part in table.split("."))
     else:
-        raise TableError(f"Say what to read from {shown}: add ?table=NAME to the URL, or pass query='select ...'.")
+        raise TableError(
+            f"Say what to read from {shown}: add ?table=NAME to the URL, or pass query='select ...'."
+        )
     if asked.columns is None and asked.n_rows is None:
         return asked.query if asked.query is not None else f"select * from {inner}"
     columns = "*" if asked.columns is None else ", ".join(map(_name, asked.columns))
@@ -113,5 +133,3 @@ def _query(shown: str, table: str | None, asked: Asked) -> str:
 
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-

@@ -21,7 +21,9 @@ from tripos.data.read_lines import lines_differ, survey
 from tripos.data.read_plan import Asked, Plan, column_types, plan_text, rewritten
 from tripos.errors import TableError
 
-NOT_OF_TYPE = re.compile(r"could not parse `.*` as dtype `(?!str)\w+` at column '.*' \(column number (\d+)\)", re.DOTALL)
+NOT_OF_TYPE = re.compile(
+    r"could not parse `.*` as dtype `(?!str)\w+` at column '.*' \(column number (\d+)\)", re.DOTALL
+)
 RETYPED = 5  # columns read as text one after the other before all of them are
 
 
@@ -81,7 +83,9 @@ def _checked(plan: Plan, frame: pl.DataFrame, spools: ExitStack) -> Plan:
     """The plan itself if the frame is what the file says, else the plan to read it by."""
     if plan.original is not None or plan.width < 2:
         return plan
-    spanning = frame.select(pl.any_horizontal(cs.string().str.contains("\n", literal=True).any(), pl.lit(False)))
+    spanning = frame.select(
+        pl.any_horizontal(cs.string().str.contains("\n", literal=True).any(), pl.lit(False))
+    )
     if spanning.item() and plan.dialect.quote and not lines_differ(plan.source, plan.dialect, quoting=False):
         return _unquoted(plan)
     doubtful = plan.asked.columns is not None or frame[plan.names[-1]].null_count() > 0
@@ -102,7 +106,9 @@ def _second_plan(plan: Plan, spools: ExitStack, error: Exception | None) -> Plan
     if found.regular and error is None:
         return plan
     if found.regular:
-        state(f"{plan.name}: quotes inside some cells are not doubled as CSV asks; the cells were read as they stand.")
+        state(
+            f"{plan.name}: quotes inside some cells are not doubled as CSV asks; the cells were read as they stand."
+        )
     elif found.repairable:
         state(f"{plan.name}: {found.repair_text()}.")
     else:
@@ -123,7 +129,9 @@ def _decoded(plan: Plan, spools: ExitStack) -> Plan:
 
 def _unquoted(plan: Plan) -> Plan:
     cells = counted(plan.width, "cell")
-    state(f'{plan.name}: quotes (") are read as ordinary characters, since without them every line has {cells}.')
+    state(
+        f'{plan.name}: quotes (") are read as ordinary characters, since without them every line has {cells}.'
+    )
     plan = replace(plan, dialect=replace(plan.dialect, quote=None))
     return replace(plan, types=column_types(plan) | {n: t for n, t in plan.types.items() if t == pl.String})
 
@@ -147,6 +155,8 @@ def _without_trailing_delimiter(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame
     last = plan.names[-1]
     nameless = last == f"column_{plan.width}" and plan.width > 1 and last in frame.columns
     if nameless and frame[last].null_count() == frame.height:
-        state(f"{plan.name}: a delimiter ends each line; the last column, without name and values, is left out.")
+        state(
+            f"{plan.name}: a delimiter ends each line; the last column, without name and values, is left out."
+        )
         return frame.drop(last)
     return frame
