@@ -1,0 +1,200 @@
+"""Claims about the kernels' cache, each tried in processes of their own on a small package in a temporary folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytestmark = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="about compiled kernels")
+
+FACTOR = """
+from tripos.compute import kernel
+
+@kernel
+def scaled(x):
+    return 2.0 * x
+"""
+TOTAL = """
+from tripos.compute import kernel
+from small.factor import scaled
+from small.settings import OFFSET
+
+@kernel("F[::1]")
+def total(x):
+    result = 0.0
+    for i in range(x.size):
+        result += scaled(x[i])
+    return result + OFFSET
+"""
+RUN = """
+import json, sys
+import numpy as np
+from small.total import total
+value = total(np.ones(4, sys.argv[1]))
+stats = total.stats
+print(json.dumps({"value": value, "hits": sum(stats.cache_hits.values()), "misses": sum(stats.cache_misses.values())}))
+"""
+
+
+class Package:
+    """A package with a caller and a callee in two files and a constant in a third that has no kernel."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environment = {**os.environ, "TRIPOS_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)}
+        (folder / "small").mkdir()
+        for name, text in {"__init__": "", "settings": "OFFSET = 0.5", "factor": FACTOR, "total": TOTAL}.items():
+            self.write(name, text)
+
+    def write(self, name, text):
+        (self.folder / "small" / f"{name}.py").write_text(text)
+
+    def start(self, dtype="f8", **environment):
+        return subprocess.run(
+            [sys.executable, "-B", "-c", RUN, dtype],
+            env={**self.environment, **environment}, capture_output=True, text=True,
+        )  # fmt: skip
+
+    def run(self, dtype="f8", **environment):
+        done = self.start(dtype, **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @property
+    def files(self):
+        return sorted((self.folder / "cache").rglob("*.bin"))
+
+
+@pytest.fixture
+def package(tmp_path):
+    return Package(tmp_path)
+
+
+def test_a_second_process_loads_without_compiling(package):
+    assert package.run() == {"value": 8.5, "hits": 0, "misses": 1}
+    assert package.run() == {"value": 8.5, "hits": 1, "misses": 0}
+
+
+def test_an_edited_callee_changes_its_cached_caller(package):
+    package.run()
+    package.write("factor", FACTOR.replace("2.0", "3.0"))
+    assert package.run() == {"value": 12.5, "hits": 0, "misses": 1}
+
+
+def test_an_edited_constant_of_a_file_without_kernels_changes_the_cached_kernel(package):
+    package.run()
+    package.write("settings", "OFFSET = 100.0")
+    assert package.run()["value"] == 108.0
+
+
+def test_going_back_to_an_earlier_source_finds_its_compiled_kernels(package):
+    package.run()
+    package.write("factor", FACTOR.replace("2.0", "3.0"))
+    package.run()
+    package.write("factor", FACTOR)
+    assert package.run() == {"value": 8.5, "hits": 1, "misses": 0}
+
+
+def test_only_the_youngest_stamps_are_kept(package):
+    for factor in range(7):
+        package.write("factor", FACTOR.replace("2.0", f"{factor}.0"))
+        package.run()
+    (place,) = {path.parent.parent for path in package.files}
+    assert len(list(place.iterdir())) == 4
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:40], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1])])
+def test_a_damaged_file_is_compiled_anew(package, damage):
+    package.run()
+    for path in package.files:
+        path.write_bytes(damage(path.read_bytes()))
+    assert package.run()["value"] == 8.5
+    assert package.run()["hits"] == 1
+
+
+def test_processes_that_compile_at_once_leave_a_sound_cache(package):
+    with ThreadPoolExecutor(4) as pool:
+        values = [found["value"] for found in pool.map(package.run, ["f8", "f4", "i8", "f8"])]
+    assert values == [8.5] * 4
+    assert [package.run(dtype) for dtype in ("f4", "i8")] == [{"value": 8.5, "hits": 1, "misses": 0}] * 2
+
+
+def test_kernels_work_where_nothing_can_be_written(package):
+    (package.folder / "file").write_text("in the way")
+    blocked = str(package.folder / "file")
+    nowhere = {"TRIPOS_CACHE_DIR": blocked, "XDG_CACHE_HOME": blocked, "HOME": blocked, "TMPDIR": blocked}
+    assert package.run(**nowhere)["value"] == 8.5
+
+
+def test_the_users_cache_folder_is_used_when_nothing_is_said(package):
+    package.run(TRIPOS_CACHE_DIR="", XDG_CACHE_HOME=str(package.folder / "xdg"))
+    assert list((package.folder / "xdg" / "tripos" / "kernels").rglob("*.bin"))
+
+
+def test_a_disk_without_space_warns_and_goes_on(package):
+    code = "import tripos.compute.cache as c\ndef full(*a): raise OSError(28, 'No space left')\nc._write_whole = full\n"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code + RUN, "f8"], env=package.environment, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["value"] == 8.5
+    assert "TRIPOS_CACHE_DIR" in done.stderr
+
+
+def test_variants_of_one_factory_do_not_share_machine_code(package):
+    code = """
+from tripos.compute import kernel
+def make(power, offset, strict):
+    @kernel("f8", strict=strict)
+    def f(x):
+        return x ** power + offset
+    return f
+"""
+    package.write("factory", code)
+    call = "from small.factory import make; print([make(p, o, s)(3.0) for p in (1, 2) for o in (0, 1) for s in (0, 1)])"
+    runs = [
+        subprocess.run([sys.executable, "-B", "-c", call], env=package.environment, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [run.stdout.strip() for run in runs] == ["[3.0, 3.0, 4.0, 4.0, 9.0, 9.0, 10.0, 10.0]"] * 2
+
+
+def test_a_kernel_without_a_source_file_works_uncached(package):
+    code = "from tripos.compute import kernel\nexec('@kernel\\ndef f(x): return x + 1')\nprint(f(1.0))"
+    done = subprocess.run([sys.executable, "-c", code], env=package.environment, capture_output=True, text=True)
+    assert done.stdout == "2.0\n"
+    assert package.files == []
+
+
+def test_many_threads_may_call_a_kernel_for_the_first_time_at_once(package):
+    code = """
+import numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from small.total import total
+with ThreadPoolExecutor(8) as pool:
+    values = list(pool.map(lambda d: total(np.ones(4, d)), ["f8", "f4", "i8", "f8"] * 4))
+assert values == [8.5] * 16, values
+"""
+    subprocess.run([sys.executable, "-B", "-c", code], env=package.environment, check=True)
+    assert package.run()["hits"] == 1
+
+
+def test_fork_during_a_compilation_leaves_the_child_able_to_compile(package):
+    code = """
+import os, threading, time
+import numpy as np
+from small.total import total
+compiling = threading.Thread(target=total, args=(np.ones(4),))
+compiling.start()
+time.sleep(0.02)
+child = os.fork()
+if child == 0:
+    os._exit(0 if total(np.ones(4, np.float32)) == 8.5 else 1)
+compiling.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-B", "-c", code], env=package.environment, check=True, timeout=60)
