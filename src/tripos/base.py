@@ -120,6 +120,11 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         super().__init_subclass__(**kwargs)
         if "fit" in cls.__dict__:
             cls.fit = _watched(cls.__dict__["fit"])  # type: ignore[attr-defined]
+        if cls.exceptions and cls.__doc__:
+            kept_back = (f"    {promise}: {reason}" for promise, reason in cls.exceptions.items())
+            cls.__doc__ = "\n".join(
+                [cls.__doc__.rstrip(), "", "    Promises this estimator does not keep:", "", *kept_back, ""]
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -349,6 +354,13 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             return
         if not inputs.all_finite(X.data if sp.issparse(X) else X):
             raise ValueError(inputs.describe_nonfinite(X))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickles; read-only memory (joblib's memory maps) takes the form that kernels are compiled for."""
+        super().__setstate__(state)
+        for name, value in state.items():
+            if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and not value.flags.writeable:
+                self.__dict__[name] = kernel_array(value)
 
     # ---- watching, saving -----------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ def _encode_by_hashing(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     series = pl.Series(labels.tolist(), dtype=pl.String)
     distinct = series.unique().sort()
     codes = series.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64).to_numpy()
-    return np.array(distinct.to_list(), dtype=labels.dtype), np.ascontiguousarray(codes)
+    return np.array(distinct.to_list(), dtype=labels.dtype), kernel_array(codes)
 
 
 def codes_of(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -52,6 +52,11 @@ def _changed(estimator: Any) -> dict[str, Any]:
     return {k: v for k, v in estimator.get_params().items() if repr(v) != repr(defaults[k])}
 
 
+def predicts_at_random(estimator: Any) -> bool:
+    """Baselines that draw each prediction: by definition the order of the rows matters to them."""
+    return estimator.get_params().get("strategy") in ("stratified", "uniform")
+
+
 every_estimator = pytest.mark.parametrize("estimator", instances(), ids=named)
 every_class = pytest.mark.parametrize("cls", public_classes(), ids=lambda cls: cls.__name__)
 
