@@ -17,12 +17,8 @@ from tripos.data.encoding.output import Pieces
 from tripos.data.encoding.stages import Cells, Rows
 from tripos.data.encoding.table import Table
 from tripos.data.needs import CHOICES, Needs
+from tripos.data.schema import Schema
 from tripos.state import Flag, Nested, Number, Spec, Strings
-
-try:
-    from tripos.data.schema import Schema
-except ImportError:
-    Schema = None
 
 
 class Encoder(TransformerMixin, BaseEstimator):
@@ -241,10 +237,15 @@ class Encoder(TransformerMixin, BaseEstimator):
         table = self._opened_for_fit(X)
         rows = Rows(table, opening.target(y, table), opening.weights(sample_weight, table))
         used = rows if rows.w is None or rows.w.all() else rows.take(rows.w > 0)
-        self.stages_, cells = learning.learn(used, *self._kinds(used.table), self)
+        kinds, orders = self._kinds(used.table)
+        self.stages_, cells = learning.learn(used, kinds, orders, self)
         if used is not rows:
             cells = self.stages_.cells(table)
         pieces = self.stages_.pieces(cells)
+        if not pieces.width:
+            raise ValueError(
+                f"no column is left to learn from: {kinds or 'all are identifiers or constants'}"
+            )
         self.sparse_output_ = self.sparse and pieces.worth_csr()
         given = table.matrix.dtype if table.matrix is not None else np.dtype(np.float64)
         self.float32_ = self.dtype == "float32" or (self.dtype is None and given == np.float32)
@@ -272,7 +273,8 @@ class Encoder(TransformerMixin, BaseEstimator):
         if not hasattr(self, "schema_"):
             return {name: table.kind(name) for name in table.names}, {}
         columns = {name: self.schema_.columns[name] for name in self.schema_.features}
-        orders = {name: list(column.levels) for name, column in columns.items() if column.levels}
+        ordered = [column for column in columns.values() if column.kind == "ordered category"]
+        orders = {column.name: list(column.levels) for column in ordered if column.levels}
         return {name: column.kind for name, column in columns.items()}, orders
 
     def _array(self, pieces: Pieces) -> Any:

@@ -42,8 +42,10 @@ def level_name(cell: Any) -> str:
 
 
 def _from_pandas(name: str, column: Any) -> pl.Series:
-    """Without pyarrow, which polars' own conversion of pandas' strings needs."""
+    """Column types one by one: polars' own conversion needs pyarrow even for some that hold no Arrow data."""
     dtype = column.dtype
+    if getattr(dtype, "storage", None) == "pyarrow" or hasattr(dtype, "pyarrow_dtype"):
+        return pl.from_pandas(column).alias(name)
     if hasattr(dtype, "categories"):
         levels = _from_numpy(name, column.cat.categories.to_numpy(dtype=object)).cast(pl.String)
         codes = pl.Series(name, column.cat.codes.to_numpy().astype(np.int64))

@@ -57,7 +57,7 @@ class Table:
             named = all(isinstance(name, str) for name in X.columns)
             names = list(X.columns) if named else positional(X.shape[1])
             _require_unique(names)
-            return cls(names, len(X), named=named, frame=[X.iloc[:, j] for j in range(X.shape[1])])
+            return cls(names, len(X), named=named, frame=[column for _, column in X.items()])
         if nw.dependencies.is_into_dataframe(X) or isinstance(X, nw.DataFrame):
             return cls.read(nw.from_native(X, eager_only=True, pass_through=False).to_polars())
         X = np.asarray(X)
