@@ -36,7 +36,7 @@ from tripos.compute.blocks import Blocks, row_blocks
 from tripos.data.encoder import Encoder
 from tripos.data.needs import Needs
 from tripos.errors import TableError
-from tripos.state import Labels, Nested, Number, Strings
+from tripos.state import Json, Labels, Nested, Number, Strings
 from tripos.watch import Progress
 
 _FLOAT64, _FLOAT32 = inputs.FLOATS
@@ -109,6 +109,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         "n_features_in_": Number("i", low=1),
         "feature_names_in_": Strings("features_in", optional=True),
         "encoder_": Nested("Encoder", optional=True),
+        "history_": Json(max_bytes=1 << 22, optional=True),  # what `_progress` leaves; some 50,000 steps
     }
     mergeable: ClassVar[bool] = False
     exceptions: ClassVar[Mapping[str, str]] = {}

@@ -12,6 +12,7 @@ from tripos.artifact.files import open_plain, target_file
 from tripos.artifact.parts import PartsReader
 from tripos.errors import ArtifactError
 
+_OBJECTS = 48  # bytes of Python objects that a byte of JSON becomes at worst (dicts of short keys), measured
 _FIELDS = {"format", "version", "tripos", "model", "parts"}
 
 
@@ -79,6 +80,7 @@ def _manifest(container: ContainerReader, key: bytes | str | None) -> dict[str, 
         raise ArtifactError("it is a zip file without a manifest.json: not a saved model of tripos")
     if entry.size > manifest.MAX_BYTES:
         raise ArtifactError(f"the manifest has {entry.size} bytes, more than {manifest.MAX_BYTES}")
+    require_memory(_OBJECTS * entry.size, "the manifest")
     text = container.read(entry)
     if key is not None:
         manifest.check_signature(text, _signature(container), key)
