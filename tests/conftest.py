@@ -13,7 +13,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def find_data() -> Path | None:
     """The folder of real data sets: `TRIPOS_DATA`, or `shared/data` beside the checkout."""
     named = os.environ.get("TRIPOS_DATA")
-    for folder in [Path(named)] if named else [REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data"]:
+    for folder in (
+        [Path(named)] if named else [REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data"]
+    ):
         if folder.is_dir():
             return folder
     return None
