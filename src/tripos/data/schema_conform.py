@@ -58,7 +58,7 @@ def _require_columns(frame: pl.DataFrame, columns: Mapping[str, Column], target:
 def _conformed(values: pl.Series, column: Column, is_target: bool) -> pl.Series:
     if column.kind in UNUSED:
         return values
-    if column.kind == "date" or column.format == HOURS:
+    if column.kind == "date" or (column.format == HOURS and not values.dtype.is_numeric()):
         return _dates(values, column)
     if is_target:  # labels stay as they are written
         return values.cast(pl.String) if isinstance(values.dtype, (pl.Categorical, pl.Enum)) else values
