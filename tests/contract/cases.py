@@ -20,7 +20,7 @@ from tripos._public import ESTIMATORS
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "LinearRegression": [{"fit_intercept": False}, {"positive": True}],
     "Ridge": [{"alpha": 10.0, "fit_intercept": False}],
-    "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": np.inf}],
+    "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": 10.0}],
     "MultinomialNB": [{"fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
     "DummyClassifier": [
