@@ -187,7 +187,7 @@ class GaussianNB(NaiveBayes):
 
     def _joint(self, X: Any) -> Floats:
         joint = np.empty((X.shape[0], len(self._constant)))
-        if sp.issparse(X):
+        if not isinstance(X, np.ndarray):
             at_zero = self._constant - (self._half_precision * self.theta_**2).sum(axis=1)
             theta, half_precision = (np.ascontiguousarray(a.T) for a in (self.theta_, self._half_precision))
             stored_gaussian_joint(*kernel_csr(X), theta, half_precision, at_zero, joint)

@@ -130,11 +130,12 @@ def _dense_moments(
 ) -> Moments:
     rows = np.full(n_classes, -1)
     heaviest_rows(y, w, rows)
-    shift = np.where(rows[:, None] >= 0, X[rows], 0.0)  # (n_classes, n_features)
+    shift = np.where(rows[:, None] >= 0, X[rows], 0.0).astype(np.float64)  # (n_classes, n_features)
     n, s, q = np.zeros(n_classes), np.zeros_like(shift), np.zeros_like(shift)
     shifted_sums(X, y, w, shift, n, s, q)
     offset = s / np.where(n > 0, n, 1.0)[:, None]
-    return Moments(n, shift + offset, np.maximum(q - s * offset, 0.0))
+    with np.errstate(invalid="ignore"):  # infinity less infinity: `finite` tells
+        return Moments(n, shift + offset, np.maximum(q - s * offset, 0.0))
 
 
 def _stored_moments(X: sp.csr_matrix, y: npt.NDArray[np.int64], w: Floats, n_classes: int) -> Moments:

@@ -266,11 +266,12 @@ class MultinomialNB(NaiveBayes):
     # ---- predict -------------------------------------------------------------------------------
 
     def _joint(self, X: Any) -> Floats:
-        if sp.issparse(X):
+        if not isinstance(X, np.ndarray):
             joint = np.empty((X.shape[0], len(self.class_log_prior_)))
             stored_multinomial_joint(*kernel_csr(X), self._log_p, self.class_log_prior_, joint)
             return joint
-        scores: Floats = X @ self._log_p
+        with np.errstate(invalid="ignore"):  # of an infinite X, which the caller finds in the scores
+            scores: Floats = X @ self._log_p
         scores += self.class_log_prior_
         return scores
 

@@ -281,7 +281,7 @@ class NaiveBayes(Classifier, abc.ABC):
         if X.shape[1] != self._n_parameters():
             raise ValueError(f"X has {X.shape[1]} encoded columns, the model is for {self._n_parameters()}")
 
-        if not sp.issparse(X) and X.nbytes <= ONE_PIECE:
+        if isinstance(X, np.ndarray) and X.nbytes <= ONE_PIECE:
             sound = finish(self._joint(X), out)
         else:
 

@@ -36,7 +36,6 @@ class Baseline(MultiOutputMixin, Estimator):
     needs: ClassVar[Needs] = Needs()
     interpretability: ClassVar[str] = "high"
     state: ClassVar[Mapping[str, Any]] = {"n_outputs_": Number("i", low=1)}
-    exceptions: ClassVar[Mapping[str, str]] = READS_NOTHING
 
     n_outputs_: int
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from tripos import labels, plotting
 from tripos.base import Classifier
 from tripos.state import Array, Flag, Labels, ListOf, Number, OneOf
-from tripos.supervised.dummy.baseline import Baseline
+from tripos.supervised.dummy.baseline import READS_NOTHING, Baseline
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,6 +76,7 @@ class DummyClassifier(Baseline, Classifier):
     spam  33.3%
     """
 
+    exceptions: ClassVar[Mapping[str, str]] = READS_NOTHING
     state: ClassVar[Mapping[str, Any]] = {
         "classes_": OneOf(Labels("classes"), ListOf(Labels(), "outputs")),
         "n_classes_": OneOf(Number("i", low=1), ListOf(Number("i", low=1), "outputs")),

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tripos import plotting
 from tripos.base import Regressor
 from tripos.state import Array
-from tripos.supervised.dummy.baseline import Baseline
+from tripos.supervised.dummy.baseline import READS_NOTHING, Baseline
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,6 +65,7 @@ class DummyRegressor(Baseline, Regressor):
     array([3., 3.])
     """
 
+    exceptions: ClassVar[Mapping[str, str]] = READS_NOTHING
     state: ClassVar[Mapping[str, Any]] = {"constant_": Array("f", (1, None))}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "strategy": [StrOptions({"mean", "median", "quantile", "constant"})],
