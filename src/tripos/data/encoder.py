@@ -290,7 +290,7 @@ class Encoder(TransformerMixin, BaseEstimator):
         tags.input_tags.categorical = True
         by_tree = self.numbers == "bins" and self.binning == "tree"
         tags.target_tags.required = self.categories == "target" or by_tree
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.transformer_tags.preserves_dtype = [self.dtype] if self.dtype else ["float64", "float32"]
         return tags
 
 

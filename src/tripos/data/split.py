@@ -71,7 +71,7 @@ class Split:
                         f"{first} and {second} share {counted(len(shared), 'row')}: {listed(shared)}"
                     )
         if groups is not None:
-            self._check_groups(_codes(as_series("groups", groups)))
+            self._check_groups(_codes(as_series("groups", groups), "groups"))
         if time is not None:
             self._check_time(_instants(as_series("time", time)))
         return self
@@ -150,7 +150,7 @@ def split(
     classes = _classes(table, n, target, stratify)
     if groups is not None:
         named = _column(table, n, groups, "groups")
-        found = _by_group(_codes(named), classes, sizes, random)
+        found = _by_group(_codes(named, "groups"), classes, sizes, random)
     elif classes is not None:
         found = _by_class(classes, sizes, random, required=not _is_auto(stratify))
     else:
@@ -354,12 +354,14 @@ def _classes(table: Table | None, n: int, target: Any, stratify: Any) -> np.ndar
     """The stratum of each row, or None."""
     if not _is_auto(stratify):
         return (
-            None if stratify is None else _codes(_column(table, n, stratify, "stratify"), missing_is_one=True)
+            None
+            if stratify is None
+            else _codes(_column(table, n, stratify, "stratify"), "stratify", missing_is_one=True)
         )
     if target is None:
         return None
     series = _column(table, n, target, "target")
-    return _codes(series, missing_is_one=True) if _holds_classes(series) else None
+    return _codes(series, "target", missing_is_one=True) if _holds_classes(series) else None
 
 
 def _holds_classes(series: pl.Series) -> bool:
@@ -373,15 +375,13 @@ def _holds_classes(series: pl.Series) -> bool:
     return known.n_unique() <= FEW_CLASSES
 
 
-def _codes(series: pl.Series, *, missing_is_one: bool = False) -> np.ndarray:
+def _codes(series: pl.Series, what: str, *, missing_is_one: bool = False) -> np.ndarray:
     """Equal values as equal codes 0, 1, ...; a missing value is refused, or is a value of its own."""
     if series.dtype.is_float():
         series = series.fill_nan(None)
     n_missing = series.null_count()
     if n_missing and not missing_is_one:
-        raise SplitError(
-            f"{series.name}= has {counted(n_missing, 'missing value')}: fill them or drop the rows"
-        )
+        raise SplitError(f"{what}= has {counted(n_missing, 'missing value')}: fill them or drop the rows")
     if series.dtype == pl.Null:
         return np.zeros(len(series), dtype=np.int64)
     if series.dtype in (pl.Categorical, pl.Enum):
@@ -402,7 +402,7 @@ def _instants(series: pl.Series) -> np.ndarray:
         series = parsed
     if not (series.dtype.is_numeric() or series.dtype.is_temporal()):
         raise SplitError(f"time= holds {series.dtype}: expected dates or numbers")
-    return _codes(series.alias("time"))
+    return _codes(series, "time")
 
 
 def _check_indices(name: str, part: np.ndarray, n_rows: int | None) -> None:

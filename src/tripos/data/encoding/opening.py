@@ -101,10 +101,11 @@ def _as_table(encoder: Any, X: Any, *, reset: bool) -> Table:
 
 def _require_names(found: list[str], wanted: list[str]) -> None:
     """The sentences are scikit-learn's, so that whoever matches on them keeps working."""
-    missing = [name for name in wanted if name not in set(found)]
-    unseen = [name for name in found if name not in set(wanted)]
-    if not missing and not unseen:
+    here, known = set(found), set(wanted)
+    if here == known:
         return
+    missing = [name for name in wanted if name not in here]
+    unseen = [name for name in found if name not in known]
     message = "The feature names should match those that were passed during fit.\n"
     if unseen:
         message += "Feature names unseen at fit time:\n" + "".join(f"- {name}\n" for name in unseen[:5])

@@ -28,10 +28,9 @@ class Indicators:
 
     def write(self, codes: np.ndarray, out: np.ndarray) -> None:
         """Set the ones of `codes` (n_rows, n_sources) in `out` (n_rows, width), which holds zeros."""
-        for j, offset in enumerate(self.offsets[:-1]):
-            at = codes[:, j] - self.drop
-            rows = np.flatnonzero(at >= 0)
-            out[rows, offset + at[rows]] = 1.0
+        at = codes - self.drop
+        rows, sources = np.nonzero(at >= 0)
+        out[rows, at[rows, sources] + self.offsets[sources]] = 1.0
 
     def csr(self, codes: np.ndarray, dtype: np.dtype) -> sp.csr_matrix:
         """The same columns as a CSR matrix."""

@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
-from tripos.data.encoding.series import as_series
+from tripos.data.encoding.series import NEUTRAL, as_series
 from tripos.data.messages import quoted
 
 
@@ -84,10 +84,10 @@ class Table:
         """The whole table as a polars frame."""
         if isinstance(self._frame, pl.DataFrame):
             return self._frame
-        return pl.DataFrame([self.series(name) for name in self.names])
+        return pl.DataFrame({name: self.series(name) for name in self.names})
 
     def series(self, name: str) -> pl.Series:
-        """One column as a polars series, missing values as null (NaN in columns of floats)."""
+        """One column as a polars series of neutral name, missing values as null (NaN in columns of floats)."""
         if name not in self._series:
             j = self._position[name]
             if self.matrix is not None:
@@ -134,7 +134,7 @@ class Table:
         # a row of memory per column: reading, filling and scaling all go by column
         columns = np.empty((len(names), self.n_rows))
         for row, name in zip(columns, names):
-            row[:] = _floats(self.series(name)).to_numpy()
+            row[:] = _floats(name, self.series(name)).to_numpy()
         return columns.T
 
     def strings(self, name: str) -> pl.Series:
@@ -142,12 +142,10 @@ class Table:
         series = self.series(name)
         if not series.dtype.is_float():
             return series if series.dtype == pl.String else series.cast(pl.String)
-        series = series.fill_nan(None)
-        whole = pl.col(name) == pl.col(name).floor()
-        as_integer = pl.col(name).cast(pl.Int64, strict=False).cast(pl.String)
-        return series.to_frame().select(
-            pl.when(whole).then(as_integer).otherwise(pl.col(name).cast(pl.String))
-        )[name]
+        cell = pl.col(NEUTRAL)
+        as_integer = cell.cast(pl.Int64, strict=False).cast(pl.String)
+        level = pl.when(cell == cell.floor()).then(as_integer).otherwise(cell.cast(pl.String))
+        return series.fill_nan(None).to_frame().select(level).to_series()
 
     def moments(self, name: str) -> pl.Series:
         """The column as date-times in microseconds; strings are parsed."""
@@ -156,7 +154,7 @@ class Table:
             return series.cast(pl.Datetime("us"))
         if series.dtype == pl.String:
             parsed = series.str.to_datetime(strict=False, time_unit="us")
-            _refuse_unparsed(series, parsed, "date")
+            _refuse_unparsed(name, series, parsed, "date")
             return parsed
         if series.dtype != pl.Datetime:
             raise ValueError(
@@ -176,7 +174,7 @@ def _require_unique(names: Sequence[str]) -> None:
         raise ValueError(f"the table has more than one column named {quoted(twice)}: rename them")
 
 
-def _floats(series: pl.Series) -> pl.Series:
+def _floats(name: str, series: pl.Series) -> pl.Series:
     """Numbers as float64 with NaN for missing; durations and times of day in seconds."""
     dtype = series.dtype
     if isinstance(dtype, (pl.Duration, pl.Time)):
@@ -186,15 +184,15 @@ def _floats(series: pl.Series) -> pl.Series:
         floats = series.cast(pl.Float64)
     else:
         floats = series.cast(pl.String).cast(pl.Float64, strict=False)
-        _refuse_unparsed(series, floats, "number")
+        _refuse_unparsed(name, series, floats, "number")
     return floats.fill_null(math.nan) if floats.null_count() else floats
 
 
-def _refuse_unparsed(series: pl.Series, parsed: pl.Series, what: str) -> None:
+def _refuse_unparsed(name: str, series: pl.Series, parsed: pl.Series, what: str) -> None:
     bad = (series.is_not_null() & parsed.is_null()).arg_true()
     if len(bad):
         row = int(bad[0])
         raise ValueError(
-            f"column {series.name!r}, row {row}: {series[row]!r} is not a {what}, and the encoder was fitted on a "
+            f"column {name!r}, row {row}: {series[row]!r} is not a {what}, and the encoder was fitted on a "
             f"column of {what}s"
         )
