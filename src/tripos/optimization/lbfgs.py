@@ -23,6 +23,12 @@ from tripos.compute import kernel
 from tripos.optimization.linesearch import Point, search
 from tripos.optimization.result import Objective, Result, Stopping
 
+Inverse = Callable[[np.ndarray, float], np.ndarray]
+
+
+def _identity(g: np.ndarray, value: float) -> np.ndarray:
+    return g.copy()
+
 
 @kernel("f8[:, ::1], f8[:, ::1], f8[::1], i8, i8, f8[::1], f8[::1]")
 def _newest_to_oldest(S, Y, rho, end, count, q, alpha):  # type: ignore[no-untyped-def]
@@ -60,16 +66,16 @@ class Memory:
         Applies the first guess H0 to a vector; by default the identity.
     """
 
-    def __init__(self, size: int, n_parameters: int, inverse: Callable[[np.ndarray], np.ndarray] | None) -> None:
+    def __init__(self, size: int, n_parameters: int, inverse: Inverse | None) -> None:
         self.S = np.zeros((size, n_parameters))
         self.Y = np.zeros((size, n_parameters))
         self.rho = np.zeros(size)
         self.alpha = np.zeros(size)
         self.end = self.count = 0
         self.scale = 1.0
-        self.inverse = inverse or np.copy
+        self.inverse = inverse or _identity
 
-    def add(self, s: np.ndarray, y: np.ndarray) -> None:
+    def add(self, s: np.ndarray, y: np.ndarray, value: float) -> None:
         """Remember a step and the change of the gradient along it, unless the curvature is not positive."""
         curvature = float(s @ y)
         if curvature <= 1e-14 * float(np.linalg.norm(s) * np.linalg.norm(y)):
@@ -77,16 +83,16 @@ class Memory:
         self.S[self.end], self.Y[self.end], self.rho[self.end] = s, y, 1.0 / curvature
         self.end = (self.end + 1) % len(self.S)
         self.count = min(self.count + 1, len(self.S))
-        self.scale = curvature / float(y @ self.inverse(y))
+        self.scale = curvature / float(y @ self.inverse(y, value))
 
     def forget(self) -> None:
         self.count, self.scale = 0, 1.0
 
-    def apply(self, g: np.ndarray) -> np.ndarray:
-        """H g."""
+    def apply(self, g: np.ndarray, value: float) -> np.ndarray:
+        """H g at a point where the objective has this value."""
         q = g.copy()
         _newest_to_oldest(self.S, self.Y, self.rho, self.end, self.count, q, self.alpha)
-        r = np.ascontiguousarray(self.scale * self.inverse(q))
+        r = np.ascontiguousarray(self.scale * self.inverse(q, value))
         _oldest_to_newest(self.S, self.Y, self.rho, self.end, self.count, r, self.alpha)
         return r
 
@@ -96,7 +102,7 @@ def lbfgs(
     x0: np.ndarray,
     stopping: Stopping,
     *,
-    inverse: Callable[[np.ndarray], np.ndarray] | None = None,
+    inverse: Inverse | None = None,
     memory: int = 10,
 ) -> Result:
     """Minimise a differentiable objective.
@@ -107,7 +113,7 @@ def lbfgs(
     x0 : ndarray of shape (n_parameters,)
     stopping : Stopping
     inverse : callable, optional
-        Applies an approximation of the inverse Hessian to a vector.
+        inverse(g, value) applies an approximation of the inverse Hessian, where the objective has that value, to g.
     memory : int, default=10
         Pairs remembered.
 
@@ -119,7 +125,7 @@ def lbfgs(
     here = Point(x, value, gradient)
     pairs = Memory(memory, x.size, inverse)
     for step in range(stopping.max_iter + 1):
-        direction = -pairs.apply(here.gradient)
+        direction = -pairs.apply(here.gradient, here.value)
         decrement = -float(here.gradient @ direction)
         if stopping.reached(here.value, here.gradient, 0.5 * decrement):
             return stopping.result(*here, step, None)
@@ -134,7 +140,7 @@ def lbfgs(
                 return _stuck(stopping, here, decrement, step)
             pairs.forget()  # a poor model of the curvature: begin again from the gradient
             continue
-        pairs.add(there.x - here.x, there.gradient - here.gradient)
+        pairs.add(there.x - here.x, there.gradient - here.gradient, there.value)
         here = there
         stopping.record(step + 1, here.value, here.gradient, here.x)
     raise AssertionError("the loop returns at max_iter")

@@ -19,9 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+from scipy.linalg import lapack
 
-from tripos.optimization.result import Result, SmoothObjective, Stopping
+from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopping
 
 SUFFICIENT = 1e-4  # share of the predicted decrease that a step has to bring (Armijo)
 SLOW = 0.05  # an older Hessian stays while each step brings the decrement below this share
@@ -38,21 +38,17 @@ class Curvature:
     def __init__(self, hessian: np.ndarray) -> None:
         diagonal = np.abs(np.diag(hessian))
         diagonal = np.maximum(diagonal, 1e-12 * diagonal.max(initial=0.0) + np.finfo(float).tiny)
-        damping = 0.0
-        while True:
-            try:
-                damped = hessian + np.diag(damping * diagonal) if damping else hessian
-                self._factor = scipy.linalg.cho_factor(damped, lower=True, check_finite=False)
-                break
-            except scipy.linalg.LinAlgError:
-                damping = max(10 * damping, 1e-10)
-                if damping > 1e10:
-                    raise ValueError("the Hessian is not finite") from None
-        self.damping = damping
+        self.damping = 0.0
+        self._factor, failed = lapack.dpotrf(hessian, lower=1)
+        while failed:
+            self.damping = max(10.0 * self.damping, 1e-10)
+            if self.damping > 1e10:
+                raise NotFinite("the Hessian is not finite")
+            self._factor, failed = lapack.dpotrf(hessian + np.diag(self.damping * diagonal), lower=1)
 
     def solve(self, g: np.ndarray) -> np.ndarray:
         """H^-1 g."""
-        return np.asarray(scipy.linalg.cho_solve(self._factor, g, check_finite=False))
+        return np.asarray(lapack.dpotrs(self._factor, g, lower=1)[0])
 
 
 @dataclass

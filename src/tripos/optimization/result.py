@@ -12,6 +12,10 @@ import numpy as np
 StepCallback = Callable[[int, float, np.ndarray], "bool | None"]
 
 
+class NotFinite(ValueError):
+    """An objective or its gradient is NaN or infinite where a method has to start."""
+
+
 class Objective(Protocol):
     """A differentiable function of a vector."""
 
@@ -73,6 +77,8 @@ class Stopping:
     max_iter : int
     noise : float
         Relative rounding error of F: smaller differences mean nothing.
+    confirmations : int
+        Further points that have to be good enough after the first one.
     on_step : callable, optional
         Called as on_step(step, value, x); True stops.
     """
@@ -81,12 +87,14 @@ class Stopping:
     precision: float = 1e-10
     max_iter: int = 100
     noise: float = 1e-15
+    confirmations: int = 0
     on_step: StepCallback | None = None
     begin: float = field(default_factory=time.perf_counter)
     history: dict[str, list[float]] = field(
         default_factory=lambda: {"step": [], "loss": [], "gradient": [], "seconds": []}
     )
     asked_to_stop: bool = False
+    good_points: int = 0
 
     def record(self, step: int, value: float, gradient: np.ndarray, x: np.ndarray) -> None:
         """Adds a row to the history; from step 1 on tells the listener."""
@@ -97,8 +105,10 @@ class Stopping:
             self.asked_to_stop = bool(self.on_step(step, value, x))
 
     def reached(self, value: float, gradient: np.ndarray, decrease: float) -> bool:
-        """Whether the point is good enough, given the decrease a step from it promises."""
-        return largest(gradient) <= self.tol and decrease <= max(self.precision, self.noise) * abs(value)
+        """Whether the point is good enough, given the decrease a step from it promises, and so were those before it."""
+        good = largest(gradient) <= self.tol and decrease <= max(self.precision, self.noise) * abs(value)
+        self.good_points = self.good_points + 1 if good else 0
+        return self.good_points > self.confirmations
 
     def result(self, x: np.ndarray, value: float, gradient: np.ndarray, step: int, reason: str | None) -> Result:
         """The result; `reason` names a failure, None says that the point is good enough."""
@@ -119,13 +129,13 @@ class Stopping:
 
         Raises
         ------
-        ValueError
+        NotFinite
             If the objective is not finite at the start.
         """
         x = np.array(x0, dtype=np.float64, ndmin=1)
         evaluated = evaluate(x)
         if not (np.isfinite(evaluated[0]) and np.isfinite(evaluated[1]).all()):
-            raise ValueError(
+            raise NotFinite(
                 f"the objective is {evaluated[0]} at the start, or its gradient is not finite: start elsewhere"
             )
         self.record(0, evaluated[0], evaluated[1], x)

@@ -27,17 +27,25 @@ class LinearModel(Estimator):
     intercept_: Any
 
     def _scores(self, X: Any) -> np.ndarray:
-        """Scores X w + b of shape (n_rows,) or (n_rows, n_outputs), from whatever the user passed.
+        """Scores X w + b from whatever the user passed: shape (n_rows,) where there is one output (a classifier's
+        `coef_` of shape (1, n_features) counts as one), else (n_rows, n_outputs).
 
         One row takes some two microseconds: a product, a sum, and one look at the result, which is NaN or infinite
         wherever X is.
         """
         X = self._input(X)
-        scores: np.ndarray = X @ self.coef_.T
-        scores += self.intercept_
+        coef, intercept = self._score_coefficients()
+        scores: np.ndarray = X @ coef
+        if type(scores) is not np.ndarray:  # both were sparse
+            scores = scores.toarray()
+        scores += intercept
         if not isfinite(scores.item() if scores.size == 1 else scores.sum()):
             self._reject_nonfinite(X)
         return scores
+
+    def _score_coefficients(self) -> tuple[Any, Any]:
+        """w of shape (n_features,) or W' of shape (n_features, n_outputs), and b."""
+        return self.coef_.T, self.intercept_
 
     def _after_load(self) -> None:
         super()._after_load()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tripos.compute.executor import reduce_blocks
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows
 from tripos.objective.sparse import csr_product_pass
@@ -36,10 +35,8 @@ class CentredProducts:
 
     def product(self, v: np.ndarray) -> np.ndarray:
         """Xc' S Xc v."""
-        out, total = reduce_blocks(
-            lambda rows: _rows_product(rows, self.center, v),  # type: ignore[arg-type]
-            lambda a, b: (a[0] + b[0], a[1] + b[1]),
-            self.risk.blocks,  # type: ignore[arg-type]
+        out, total = self.risk.reduce(
+            lambda rows: _rows_product(rows, self.center, v), lambda a, b: (a[0] + b[0], a[1] + b[1])
         )
         result: np.ndarray = out - self.center * total
         return result
