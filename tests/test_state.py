@@ -40,6 +40,7 @@ MATRIX = sp.csr_array(np.eye(3))
 
 ACCEPTED = [
     (Array("f", ("n", 2)), np.ones((3, 2), np.float32)),
+    (Array("e", (2,)), np.ones(2, np.float16)),
     (Array("iu", (None,)), np.arange(3, dtype=np.uint8)),
     (Array("f", (("n",), ("k", "n"))), np.ones((2, 3))),
     (Array("f", None, finite=False), np.array([np.nan, np.inf])),
@@ -69,6 +70,7 @@ REFUSED = [
     (Array("f", ("n",)), [1.0], "x is list; expected an array of kind 'f'"),
     (Array("f", ("n",)), np.arange(2), "x has dtype int64; expected kind 'f'"),
     (Array("f", ("n", "n")), np.ones((2, 3)), "x has 3 n; the attributes before it have 2"),
+    (Array("f", ("n",)), np.ones(2, np.float16), "x has dtype float16; expected kind 'f'"),
     (Array("f", (2,)), np.ones(3), "x has length 3 along axis 0; expected 2"),
     (Array("f", (("n",), ("k", "n"))), np.ones((1, 1, 1)), "x has shape (1, 1, 1); expected (n) or (k, n)"),
     (Array("f", ("n",)), np.array([1.0, np.nan]), "x holds NaN or infinity"),

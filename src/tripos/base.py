@@ -116,6 +116,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     interpretability: ClassVar[str] = "medium"
 
     _width: int = -1  # columns a plain float array must have to pass unchecked; -1: always check
+    _encoded_width: int = -1  # columns that `encoder_` makes, which is what the parameters are for
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -275,13 +276,19 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             )
         self.encoder_ = Encoder.plain(self.needs)
         encoded = self.encoder_.fit_transform(X, y, sample_weight=sample_weight)
+        self._encoded_width = encoded.shape[1]
         return inputs.as_kernel_input(encoded)
 
     def _encoded(self, X: Any) -> Any:
         """A table at predict time, through the encoder learned at fit."""
         X = _as_array_like(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return inputs.as_kernel_input(self.encoder_.transform(X))
+        encoded = inputs.as_kernel_input(self.encoder_.transform(X))
+        if encoded.shape[1] != self._encoded_width:  # kernels do not check; only an altered file gets here
+            raise ValueError(
+                f"the encoder makes {encoded.shape[1]} columns, {type(self).__name__} was fitted on {self._encoded_width}"
+            )
+        return encoded
 
     def _start_streamed_fit(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any
@@ -369,15 +376,24 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         """Context of a watched fit: `with self._progress(n) as progress: ... progress.step(loss)`."""
         return Progress(self, max_steps)
 
+    def _n_inputs(self) -> int:
+        """Columns that the parameters are for: the input's, or what the encoder makes of them."""
+        encoder = getattr(self, "encoder_", None)
+        return self.n_features_in_ if encoder is None else len(encoder.get_feature_names_out())
+
     def _check_state(self) -> None:
-        """Checks across attributes after loading; subclasses extend."""
+        """Checks across attributes of a fitted estimator that is loaded; subclasses extend."""
         names = getattr(self, "feature_names_in_", None)
         if names is not None and len(names) != self.n_features_in_:
             raise ValueError(f"feature_names_in_ has {len(names)} names for {self.n_features_in_} features")
+        encoder = getattr(self, "encoder_", None)
+        if encoder is not None and encoder.n_features_in_ != self.n_features_in_:
+            raise ValueError(f"encoder_ reads {encoder.n_features_in_} of {self.n_features_in_} columns")
 
     def _after_load(self) -> None:
         """Rebuilds what is derived from the state."""
-        self._width = -1 if getattr(self, "encoder_", None) is not None else self.n_features_in_
+        encoded = getattr(self, "encoder_", None) is not None
+        self._width, self._encoded_width = (-1, self._n_inputs()) if encoded else (self.n_features_in_, -1)
 
 
 class Classifier(ClassifierMixin, Estimator):

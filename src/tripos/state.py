@@ -53,7 +53,8 @@ class Array(Spec):
 
     Parameters
     ----------
-    kinds : letters of `numpy.dtype.kind` that are allowed, e.g. "f" or "iu".
+    kinds : letters of `numpy.dtype.kind` that are allowed, e.g. "f" or "iu"; "f" is float32 and float64, which kernels
+        are compiled for, "e" float16.
     shape : a length per axis (symbol, number, None = any); a tuple of such tuples for alternatives; None for any shape.
     finite : NaN and infinity are refused in floats.
     low, high : bounds of the values, both included.
@@ -81,7 +82,8 @@ class Array(Spec):
         self._check_values(value, dims, name)
 
     def _check_values(self, values: np.ndarray, dims: Dims, name: str) -> None:
-        if values.dtype.kind not in self.kinds:
+        kind = "e" if values.dtype == np.float16 else values.dtype.kind
+        if kind not in self.kinds:
             raise ValueError(f"{name} has dtype {values.dtype}; expected kind {self.kinds!r}")
         if values.size == 0 or values.dtype.kind not in "biuf":
             return

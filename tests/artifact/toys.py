@@ -38,8 +38,7 @@ class Line(ClassifierMixin, BaseEstimator):
         return self
 
     def _after_load(self) -> None:
-        if hasattr(self, "coef_"):
-            self._norms = np.linalg.norm(self.coef_, axis=1)
+        self._norms = np.linalg.norm(self.coef_, axis=1)
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         return (X @ self.coef_.T + self.intercept_) / (self._norms + 1.0)

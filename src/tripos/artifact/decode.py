@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tripos.artifact.classes import TYPES, check_parameters, find_callable, find_class
+from tripos.artifact.classes import OUTPUT, TYPES, check_parameters, find_callable, find_class
 from tripos.artifact.encode import MAX_HEX, MAX_OBJECTS, check_state
 from tripos.artifact.manifest import SAFE_INTEGER
 from tripos.artifact.parts import DTYPE, PartsReader
@@ -159,7 +159,7 @@ class ValueDecoder:
             else:
                 for name, value in state.items():
                     object.__setattr__(instance, name, value)  # frozen dataclasses refuse setattr
-            for hook in ("_check_state", "_after_load"):
+            for hook in ("_check_state", "_after_load") if state.keys() - {OUTPUT} else ():
                 getattr(instance, hook, _nothing)()
         except ArtifactError:
             raise

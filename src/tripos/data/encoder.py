@@ -284,6 +284,12 @@ class Encoder(TransformerMixin, BaseEstimator):
         makes_tables = config.get("transform", get_config()["transform_output"]) != "default"
         return pieces.csr(dtype) if self.sparse_output_ and not makes_tables else pieces.dense(dtype)
 
+    def _check_state(self) -> None:
+        """Every column that a stage reads has to be one that `transform` finds."""
+        opening.check_names(self, self.stages_.columns)
+        if hasattr(self, "schema_") and not set(self.stages_.columns) <= set(self.schema_.columns):
+            raise ValueError("the stages read a column that is not in the schema")
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from tripos.data.encoding.table import Table, positional
+from tripos.data.encoding.table import Table, is_positional, positional
 from tripos.data.messages import closest
 from tripos.errors import TableError
 
@@ -36,6 +36,19 @@ def set_names(encoder: Any, names: list[str], *, named: bool) -> None:
         del encoder.feature_names_in_
 
 
+def check_names(encoder: Any, used: list[str]) -> None:
+    """Raise unless the used columns are among those that the encoder was fitted on."""
+    n = encoder.n_features_in_
+    names = getattr(encoder, "feature_names_in_", None)
+    if names is not None and len(names) != n:
+        raise ValueError(f"feature_names_in_ has {len(names)} names for {n} columns")
+    # a file may claim any number of columns: no list of that length is made here
+    known = set(names) if names is not None else {name for name in used if is_positional(name, n)}
+    unknown = sorted(set(used) - known)
+    if unknown:
+        raise ValueError(f"a stage reads the column {unknown[0]!r}, which is not among the {n} that were fitted on")
+
+
 def opened(encoder: Any, X: Any, *, by_schema: bool = False) -> Table:
     """A later table: columns are found by name, in any order, or by position where either side has no names.
 
@@ -43,21 +56,21 @@ def opened(encoder: Any, X: Any, *, by_schema: bool = False) -> Table:
     """
     table = _as_table(encoder, X, reset=False)
     fitted_by_name = hasattr(encoder, "feature_names_in_")
-    names = list(encoder.feature_names_in_) if fitted_by_name else positional(encoder.n_features_in_)
-    if table.named and fitted_by_name and by_schema:
-        return table
     if table.named and fitted_by_name:
-        _require_names(table.names, names)
+        if not by_schema:
+            _require_names(table.names, list(encoder.feature_names_in_))
         return table
     if table.named:
         warnings.warn(
             f"X has feature names, but {type(encoder).__name__} was fitted without feature names",
             stacklevel=3,
         )
-    if len(table.names) != len(names):
+    n = encoder.n_features_in_
+    if len(table.names) != n:
         raise ValueError(
-            f"X has {len(table.names)} features, but {type(encoder).__name__} is expecting {len(names)} features as input."
+            f"X has {len(table.names)} features, but {type(encoder).__name__} is expecting {n} features as input."
         )
+    names = list(encoder.feature_names_in_) if fitted_by_name else positional(n)
     return table if table.names == names else table.renamed(names)
 
 

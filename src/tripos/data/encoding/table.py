@@ -168,6 +168,12 @@ def positional(n_columns: int) -> list[str]:
     return [f"x{j}" for j in range(n_columns)]
 
 
+def is_positional(name: str, n_columns: int) -> bool:
+    """Whether `positional(n_columns)` holds the name, without making that list."""
+    digits = name[1:]
+    return digits.isdecimal() and int(digits) < n_columns and name == f"x{int(digits)}"
+
+
 def _require_unique(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:

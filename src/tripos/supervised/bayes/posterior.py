@@ -340,10 +340,8 @@ class NaiveBayes(Classifier, abc.ABC):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if getattr(self, "encoder_", None) is None and self._n_parameters() != self.n_features_in_:
-            raise ValueError(
-                f"the parameters are for {self._n_parameters()} features, n_features_in_ is {self.n_features_in_}"
-            )
+        if self._n_parameters() != self._n_inputs():
+            raise ValueError(f"the parameters are for {self._n_parameters()} of {self._n_inputs()} features")
 
 
 def _merge(a: Any, b: Any) -> Any:

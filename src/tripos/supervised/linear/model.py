@@ -55,8 +55,8 @@ class LinearModel(Estimator):
     def _check_state(self) -> None:
         super()._check_state()
         width = self.coef_.shape[-1]
-        if getattr(self, "encoder_", None) is None and width != self.n_features_in_:
-            raise ValueError(f"coef_ has {width} coefficients for {self.n_features_in_} features")
+        if width != self._n_inputs():
+            raise ValueError(f"coef_ has {width} coefficients for {self._n_inputs()} features")
 
     # ---- looking at it ---------------------------------------------------------------------------
 
