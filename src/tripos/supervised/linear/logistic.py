@@ -358,3 +358,9 @@ class LogisticRegression(LinearModel, Classifier):
             "mean loss with penalty": f"{self.loss_:.6g}",
             "steps": f"{self.n_iter_[0]} of {self.solver_}",
         }
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        n_classes, n_rows = len(self.classes_), self.coef_.shape[0]
+        if n_classes < 2 or n_rows != (1 if n_classes == 2 else n_classes):
+            raise ValueError(f"coef_ has {n_rows} rows for {n_classes} classes")
