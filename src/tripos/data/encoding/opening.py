@@ -46,7 +46,9 @@ def check_names(encoder: Any, used: list[str]) -> None:
     known = set(names) if names is not None else {name for name in used if is_positional(name, n)}
     unknown = sorted(set(used) - known)
     if unknown:
-        raise ValueError(f"a stage reads the column {unknown[0]!r}, which is not among the {n} that were fitted on")
+        raise ValueError(
+            f"a stage reads the column {unknown[0]!r}, which is not among the {n} that were fitted on"
+        )
 
 
 def opened(encoder: Any, X: Any, *, by_schema: bool = False) -> Table:

@@ -43,11 +43,12 @@ class Scaling:
     ) -> Scaling:
         """Learn from N (n_rows, n_columns), NaN left aside; only the `touched` columns are scaled."""
         center, scale = np.zeros(N.shape[1]), np.ones(N.shape[1])
+        least = float(np.sqrt(np.finfo(N.dtype).tiny))  # a range below would make infinity of later numbers
         for j in np.flatnonzero(touched):
             here = ~np.isnan(N[:, j])
             if here.any():
                 x = N[here, j].astype(np.float64)
-                center[j], scale[j] = _center_and_scale(x, None if w is None else w[here], kind)
+                center[j], scale[j] = _center_and_scale(x, None if w is None else w[here], kind, least)
         return cls(center, scale, touched & floor)
 
     def transform(self, N: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ class Scaling:
         return scaled
 
 
-def _center_and_scale(x: np.ndarray, w: np.ndarray | None, kind: str) -> tuple[float, float]:
+def _center_and_scale(x: np.ndarray, w: np.ndarray | None, kind: str, least: float) -> tuple[float, float]:
     low, high = float(x.min()), float(x.max())
     if kind == "robust":
         q1, center, q3 = weighted.quantiles(x, np.array([0.25, 0.5, 0.75]), w)
@@ -67,5 +68,5 @@ def _center_and_scale(x: np.ndarray, w: np.ndarray | None, kind: str) -> tuple[f
         center = low if kind == "min-max" else weighted.mean(x, w)
         scale = np.sqrt(weighted.mean((x - center) ** 2, w)) if kind == "standard" else high - low
     # rounding makes a tiny deviation of a constant column: dividing by it would blow up any later change
-    tiny = 10 * np.finfo(np.float64).eps * max(abs(low), abs(high))
+    tiny = max(10 * np.finfo(np.float64).eps * max(abs(low), abs(high)), least)
     return float(center), float(scale) if scale > tiny else 1.0
