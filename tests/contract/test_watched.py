@@ -53,7 +53,8 @@ def test_callbacks_are_torn_down_when_a_fit_fails(estimator):
 def test_an_iterative_fit_keeps_its_history_and_stops_when_asked(estimator):
     X, y = cases.arrays(estimator, n_rows=400)
     full = clone(estimator).fit(X, y)
-    iterative = "max_iter" in estimator.get_params() and getattr(full, "n_iter_", None) is not None
+    # scikit-learn's checks want n_iter_ >= 1 even where the solution has a closed form (Ridge)
+    iterative = "max_iter" in estimator.get_params() and np.max(full.n_iter_) > 1
     assert hasattr(full, "history_") == iterative, "iterative learners keep a history, closed forms have none"
     if iterative:
         assert tuple(full.history_) == COLUMNS
