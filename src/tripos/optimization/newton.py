@@ -19,36 +19,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from scipy.linalg import lapack
 
 from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopping
 
 SUFFICIENT = 1e-4  # share of the predicted decrease that a step has to bring (Armijo)
 SLOW = 0.05  # an older Hessian stays while each step brings the decrement below this share
+SINGULAR = 1e-12  # pivot or eigenvalue of the scaled Hessian that counts as zero
 HALVINGS = 30
 STALE_HALVINGS = 2  # an older Hessian that needs more than these is replaced
 
 
 class Curvature:
-    """A positive definite matrix, factorised; a matrix that is not is damped until it is.
+    """A Hessian, made ready to be divided by: scaled to a unit diagonal and factorised.
 
-    H + tau diag(H) with the smallest tau of 0, 1e-10, 1e-9, ... that has a Cholesky factor (Levenberg-Marquardt).
+    Where it is singular (collinear columns, more columns than rows) it is divided by on its range alone, so that steps have
+    no component along which the objective does not change; negative eigenvalues count by their size.
     """
 
     def __init__(self, hessian: np.ndarray) -> None:
         diagonal = np.abs(np.diag(hessian))
-        diagonal = np.maximum(diagonal, 1e-12 * diagonal.max(initial=0.0) + np.finfo(float).tiny)
-        self.damping = 0.0
-        self._factor, failed = lapack.dpotrf(hessian, lower=1)
-        while failed:
-            self.damping = max(10.0 * self.damping, 1e-10)
-            if self.damping > 1e10:
-                raise NotFinite("the Hessian is not finite")
-            self._factor, failed = lapack.dpotrf(hessian + np.diag(self.damping * diagonal), lower=1)
+        self._scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+        scaled = hessian * self._scale * self._scale[:, None]
+        self._factor, failed = lapack.dpotrf(scaled, lower=1)
+        self.singular = bool(failed) or not (np.diag(self._factor) ** 2 > SINGULAR).all()
+        if self.singular:
+            values, vectors = _eigen(scaled)
+            kept = np.abs(values) > SINGULAR * np.abs(values).max()
+            self._vectors, self._values = vectors[:, kept], np.abs(values[kept])
 
     def solve(self, g: np.ndarray) -> np.ndarray:
         """H^-1 g."""
-        return np.asarray(lapack.dpotrs(self._factor, g, lower=1)[0])
+        scaled = self._scale * g
+        if self.singular:
+            return np.asarray(self._scale * (self._vectors @ ((self._vectors.T @ scaled) / self._values)))
+        return np.asarray(self._scale * lapack.dpotrs(self._factor, scaled, lower=1)[0])
+
+
+def _eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not np.isfinite(matrix).all():
+        raise NotFinite("the Hessian is not finite: the numbers are too large, scale the features")
+    values, vectors = scipy.linalg.eigh(matrix, check_finite=False)
+    return values, vectors
 
 
 @dataclass

@@ -277,8 +277,8 @@ class LogisticRegression(LinearModel, Classifier):
             )
         if self.solver == "liblinear" and len(self.classes_) > 2:
             raise ValueError(
-                "The 'liblinear' solver does not support multiclass classification (n_classes >= 3). Either use another "
-                "solver or wrap the estimator in a OneVsRestClassifier to keep applying a one-versus-rest scheme."
+                "Only binary classification is supported. The type of the target is multiclass, which the 'liblinear' solver "
+                "does not support (n_classes >= 3): use another solver, or wrap the estimator in a OneVsRestClassifier."
             )
 
     def _warn(self, problem: Problem, result: Result, separated: bool, *, stopped: bool) -> None:

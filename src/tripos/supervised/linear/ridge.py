@@ -58,8 +58,8 @@ class Ridge(SquaredLossModel):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
-    n_iter_ : None or ndarray of shape (n_targets,)
-        Steps of an iterative road.
+    n_iter_ : ndarray of shape (n_targets,)
+        Steps of an iterative road; 1 for a closed form.
     solver_ : str
         The road taken: "cholesky", "svd", "sparse_cg" or, with `positive`, "pivoting".
     n_features_in_ : int
@@ -98,11 +98,11 @@ class Ridge(SquaredLossModel):
     }
     needs: ClassVar[Needs] = Needs(scale="standard")
     state: ClassVar[dict[str, Any]] = {
-        "n_iter_": Array("i", ("targets",), low=0, optional=True),
+        "n_iter_": Array("i", (None,), low=0),
         "solver_": Text(choices=("cholesky", "svd", "sparse_cg", "pivoting")),
     }
 
-    n_iter_: np.ndarray | None
+    n_iter_: np.ndarray
 
     def __init__(
         self,
@@ -146,7 +146,6 @@ class Ridge(SquaredLossModel):
         self.__dict__.pop("history_", None)
         training, statistics = self._start(X, y, sample_weight)
         single, dtype = self._form(training)
-        self.n_iter_ = None
         if statistics is not None:
             self._solve(statistics, single, dtype, training)
         elif sp.issparse(training.X) or self.solver in ITERATIVE:
@@ -201,13 +200,13 @@ class Ridge(SquaredLossModel):
         return np.broadcast_to(alpha, (n_targets,))
 
     def _solve_statistics(self, statistics: Moments, single: bool, dtype: Any) -> None:
-        self.n_iter_ = None
         self._solve(statistics, single, dtype, None)
 
     def _solve(self, statistics: Moments, single: bool, dtype: Any, training: Training | None) -> None:
         """From statistics; `training` adds corrections from the rows, when they are still there."""
         equations = self._equations(statistics)
         alpha = self._alphas(equations.C.shape[1])
+        self.n_iter_ = np.ones(len(alpha), dtype=np.int32)
         if self.positive:
             self.solver_ = "pivoting"
             identity = np.eye(len(equations.G))
@@ -241,6 +240,7 @@ class Ridge(SquaredLossModel):
         """More columns than rows, or singular values asked for."""
         rows = DualRows.of(training.X, training.y, training.sample_weight, fit_intercept=self.fit_intercept)
         alpha = self._alphas(rows.B.shape[1])
+        self.n_iter_ = np.ones(len(alpha), dtype=np.int32)
         if self.solver == "svd" or not alpha.all():
             self.solver_ = "svd"
             w = _by_singular_values(rows, alpha)
@@ -272,15 +272,11 @@ class Ridge(SquaredLossModel):
                 w[:, k], steps[k] = result.x, result.n_iter
                 if not result.converged and not progress.stopped:
                     self._warn_unconverged(result.reason)
-        self.n_iter_ = steps
+        self.n_iter_ = np.maximum(steps, 1)
         self._set_coefficients(w, y_mean - products.center @ w, single, training.X.dtype)
 
     def _facts(self) -> dict[str, str]:
         return {"alpha": str(self.alpha), "solver": self.solver_, **super()._facts()}
-
-    def _after_load(self) -> None:
-        super()._after_load()
-        self.n_iter_ = getattr(self, "n_iter_", None)
 
 
 def _by_singular_values(rows: DualRows, alpha: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from tripos import inputs
 from tripos.base import Regressor, Training
 from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import Block, row_blocks
-from tripos.errors import TableError
+from tripos.errors import DataWarning, TableError
 from tripos.objective.losses import SQUARED
 from tripos.objective.moments import Moments, moments, tall_blocks
 from tripos.objective.risk import Risk
@@ -33,6 +33,7 @@ Self = TypeVar("Self", bound="SquaredLossModel")
 
 SPARSE_SCATTER = 512  # columns of CSR up to which their products with one another are formed
 KEPT_COLUMNS = 1024  # up to so many the statistics stay in the model after `fit` (8 MB)
+NOT_KEPT = f"more than {KEPT_COLUMNS} columns, more columns than rows, or an iterative solver"
 FLOAT32_TRUSTED = 1e-2  # inverse condition number from which a scatter multiplied in float32 is good enough
 
 
@@ -55,6 +56,11 @@ class SquaredLossModel(LinearModel, Regressor):
     row_weight_: float
     column_mean_: np.ndarray
     column_scatter_: np.ndarray
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     # ---- fitting ---------------------------------------------------------------------------------
 
@@ -80,8 +86,15 @@ class SquaredLossModel(LinearModel, Regressor):
         single, dtype = self._form(training)
         statistics = self._moments(training, precise=True)
         self._require_finite(training, statistics)
-        if not first:
+        if not first and self._has_statistics():
             statistics = self._statistics().merge(statistics)
+        elif not first:
+            warnings.warn(
+                f"{type(self).__name__}: the rows of the earlier fit were not kept as statistics ({NOT_KEPT}), so "
+                "partial_fit begins anew with these rows",
+                DataWarning,
+                stacklevel=2,
+            )
         self._keep(statistics)
         self._solve_statistics(statistics, single, dtype)
         return self
@@ -176,12 +189,12 @@ class SquaredLossModel(LinearModel, Regressor):
         return _first_target(training).ndim == 1, training.blocks.dtype
 
     def _statistics(self) -> Moments:
-        if getattr(self, "column_scatter_", None) is None:
-            raise ValueError(
-                f"this {type(self).__name__} kept no statistics: only models fitted by `partial_fit`, or with at most "
-                f"{KEPT_COLUMNS} columns and no fewer rows than columns, can be continued and merged"
-            )
+        if not self._has_statistics():
+            raise ValueError(f"this {type(self).__name__} kept no statistics to merge ({NOT_KEPT}): fit it by partial_fit")
         return Moments(self.row_weight_, self.n_rows_, self.column_mean_, self.column_scatter_)
+
+    def _has_statistics(self) -> bool:
+        return getattr(self, "column_scatter_", None) is not None
 
     def _keep(self, statistics: Moments) -> None:
         self.n_rows_, self.row_weight_ = statistics.n_rows, statistics.weight
@@ -232,7 +245,7 @@ class SquaredLossModel(LinearModel, Regressor):
     # ---- looking at it ---------------------------------------------------------------------------
 
     def _facts(self) -> dict[str, str]:
-        if getattr(self, "column_scatter_", None) is None:
+        if not self._has_statistics():
             return {}
         facts = {"rows": f"{self.n_rows_:,}"}
         equations = self._equations(self._statistics())
