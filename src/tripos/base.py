@@ -61,7 +61,7 @@ class Training:
     """
 
     X: Any
-    y: np.ndarray | None
+    y: Any
     sample_weight: np.ndarray | None
     blocks: Blocks
     n_features: int
