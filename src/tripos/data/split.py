@@ -7,7 +7,6 @@ a household) lie in one part, and with a time column every part is later than th
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -17,84 +16,10 @@ import polars as pl
 from tripos.data.encoding.series import as_series
 from tripos.data.encoding.table import Table
 from tripos.data.messages import closest, counted, listed
+from tripos.data.parts import PARTS, Split, codes, instants
 from tripos.errors import DataWarning, SplitError
 
-PARTS = ("train", "validation", "test")
 FEW_CLASSES = 20  # whole numbers with at most so many values are taken as classes by stratify="auto"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Split:
-    """Three disjoint parts of the rows of a table.
-
-    Attributes
-    ----------
-    train, validation, test : ndarray of int64, sorted
-    how : str
-        One sentence that says how the parts were drawn.
-    notes : tuple of str
-        What could not be done as asked, such as classes too rare to stand in every part.
-    """
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    how: str = ""
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        sizes = ", ".join(f"{name} {len(part):,}" for name, part in self.parts.items())
-        return f"Split({sizes}; {self.how})" if self.how else f"Split({sizes})"
-
-    @property
-    def parts(self) -> dict[str, np.ndarray]:
-        return {name: getattr(self, name) for name in PARTS}
-
-    def check(self, *, n_rows: int | None = None, groups: Any = None, time: Any = None) -> Split:
-        """Raise `SplitError` if a row, a group or a stretch of time lies in two parts; returns the split itself.
-
-        Parameters
-        ----------
-        n_rows : int, optional
-            Length of the table, to find indices outside of it.
-        groups : array of shape (n_rows,), optional
-        time : array of shape (n_rows,), optional
-            All of train is then earlier than all of validation, and that than all of test.
-        """
-        for name, part in self.parts.items():
-            _check_indices(name, part, n_rows)
-        for i, first in enumerate(PARTS):
-            for second in PARTS[i + 1 :]:
-                shared = np.intersect1d(self.parts[first], self.parts[second])
-                if len(shared):
-                    raise SplitError(
-                        f"{first} and {second} share {counted(len(shared), 'row')}: {listed(shared)}"
-                    )
-        if groups is not None:
-            self._check_groups(_codes(as_series("groups", groups), "groups"))
-        if time is not None:
-            self._check_time(_instants(as_series("time", time)))
-        return self
-
-    def _check_groups(self, groups: np.ndarray) -> None:
-        for i, first in enumerate(PARTS):
-            for second in PARTS[i + 1 :]:
-                shared = np.intersect1d(groups[self.parts[first]], groups[self.parts[second]])
-                if len(shared):
-                    raise SplitError(
-                        f"{counted(len(shared), 'group')} lie in both {first} and {second}: "
-                        "what is learned of a group in one part is known in the other; split with groups="
-                    )
-
-    def _check_time(self, time: np.ndarray) -> None:
-        filled = [(name, time[part]) for name, part in self.parts.items() if len(part)]
-        for (before, early), (after, late) in zip(filled, filled[1:]):
-            if early.max() >= late.min():
-                n = int((late <= early.max()).sum())
-                raise SplitError(
-                    f"{counted(n, 'row')} of {after} are not later than the last row of {before}: "
-                    "the past would be predicted from the future; split with time="
-                )
 
 
 def split(
@@ -146,11 +71,11 @@ def split(
     sizes = _sizes(n, validation, test)
     random = np.random.default_rng(random_state)
     if time is not None:
-        return _by_time(_instants(_column(table, n, time, "time")), sizes, groups, stratify).check(n_rows=n)
+        return _by_time(instants(_column(table, n, time, "time")), sizes, groups, stratify).check(n_rows=n)
     classes = _classes(table, n, target, stratify)
     if groups is not None:
         named = _column(table, n, groups, "groups")
-        found = _by_group(_codes(named, "groups"), classes, sizes, random)
+        found = _by_group(codes(named, "groups"), classes, sizes, random)
     elif classes is not None:
         found = _by_class(classes, sizes, random, required=not _is_auto(stratify))
     else:
@@ -172,7 +97,7 @@ def _by_class(
     One row of each class is put aside for training before, so that no class is met in test for the first time.
     """
     n, counts = len(classes), np.bincount(classes)
-    if len(counts) > sizes[0] or (counts == 1).sum() > n // 2:
+    if len(counts) > sizes[0]:
         if required:
             raise SplitError(
                 f"stratify= has {len(counts):,} different values for {counted(int(sizes[0]), 'training row')}: "
@@ -185,71 +110,67 @@ def _by_class(
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     rest = np.delete(order, first)
     for which in (2, 1):
-        take = _every(len(rest), int(sizes[which]), random.random())
+        take = _every(len(rest), int(sizes[which]), random)
         part[rest[take]] = which
         rest = rest[~take]
-    rare = int((counts < 3).sum())
-    notes = []
-    if rare:
-        single = int((counts == 1).sum())
-        stay = f"; {counted(single, 'class', 'classes')} of one row stay in training" if single else ""
-        notes.append(
-            f"{counted(rare, 'class', 'classes')} of fewer than 3 rows cannot stand in all three parts{stay}"
-        )
-    return _parts(part, "at random within each class", notes)
+    return _parts(part, "at random within each class", _rare_classes(counts))
 
 
-def _every(n: int, k: int, offset: float) -> np.ndarray:
-    """Mask of k of n positions at equal distances, shifted by a random offset in [0, 1)."""
-    steps = np.floor(np.arange(n + 1) * (k / max(n, 1)) + offset)
+def _every(n: int, k: int, random: np.random.Generator) -> np.ndarray:
+    """Mask of k of n positions at equal distances, from a random start."""
+    steps = (np.arange(n + 1) * k + random.integers(max(n, 1))) // max(n, 1)
     return np.asarray(np.diff(steps) > 0)
+
+
+def _rare_classes(counts: np.ndarray) -> list[str]:
+    rare, single = int((counts < 3).sum()), int((counts == 1).sum())
+    if not rare:
+        return []
+    stay = f"; {counted(single, 'class', 'classes')} of one row stay in training" if single else ""
+    return [f"{counted(rare, 'class', 'classes')} of fewer than 3 rows cannot stand in all three parts{stay}"]
 
 
 def _by_group(
     groups: np.ndarray, classes: np.ndarray | None, sizes: np.ndarray, random: np.random.Generator
 ) -> Split:
-    """Whole groups in random order, each to the part that lacks most of what the group holds.
-
-    For a group with v_c rows of class c this is the part p with the largest
-    sum_c v_c (want_pc - have_pc) / want_pc; without classes, the part filled to the smallest share.
-    """
-    n_groups, asked = int(groups.max()) + 1, np.flatnonzero(sizes)
+    """Whole groups in random order, each to the part that lacks most of what the group holds."""
+    n, n_groups, asked = len(groups), int(groups.max()) + 1, np.flatnonzero(sizes)
     if n_groups < len(asked):
         raise SplitError(
             f"groups= has {counted(n_groups, 'group')} for {len(asked)} parts: at least one part stays empty"
         )
+    how = "whole groups at random"
     if classes is None:
-        classes = np.zeros(len(groups), dtype=np.int64)
+        classes = np.zeros(n, dtype=np.int64)
+    else:
+        how += ", classes balanced"
     n_classes = int(classes.max()) + 1
-    members = np.bincount(groups * n_classes + classes, minlength=n_groups * n_classes).reshape(
-        n_groups, n_classes
-    )
-    want = sizes[asked, None] / len(groups) * members.sum(axis=0)  # (n_parts, n_classes)
+    members = np.bincount(groups * n_classes + classes, minlength=n_groups * n_classes)
+    assigned = asked[_assigned(members.reshape(n_groups, n_classes), sizes[asked] / n, random)]
+    got = np.bincount(assigned[groups], minlength=3)
+    if not got[asked].all():
+        empty = listed(PARTS[p] for p in asked if not got[p])
+        raise SplitError(f"no group is left for {empty}: others hold too many rows; ask for other sizes")
+    notes = []
+    if np.abs(got - sizes).max() > max(0.05 * n, 1):
+        shares = listed(f"{name} {rows / n:.0%}" for name, rows in zip(PARTS, got))
+        notes = [f"groups are large: the parts became {shares}"]
+    return _parts(assigned[groups], how, notes)
+
+
+def _assigned(members: np.ndarray, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The part of each group.
+
+    A group with v_c rows of class c goes to the part p with the largest sum_c v_c (want_pc - have_pc) / want_pc;
+    with one class that is the part filled to the smallest share.
+    """
+    want = shares[:, None] * members.sum(axis=0)  # (n_parts, n_classes)
     lack = np.ones_like(want)  # (want - have) / want
-    assigned = np.empty(n_groups, dtype=np.int64)
-    for g in random.permutation(n_groups):
-        p = int(np.argmax(lack @ members[g]))
-        assigned[g] = asked[p]
-        lack[p] -= members[g] / np.maximum(want[p], 1e-9)
-    empty = [PARTS[p] for p in asked if p not in assigned]
-    if empty:
-        raise SplitError(
-            f"no group is left for {listed(empty)}: one group holds too many rows; ask for other sizes"
-        )
-    found = _parts(
-        assigned[groups], "whole groups at random" + (", classes balanced" if n_classes > 1 else "")
-    )
-    got = np.array([len(part) for part in found.parts.values()])
-    if np.abs(got - sizes).max() > max(0.05 * len(groups), 1):
-        shares = listed(f"{name} {len(part) / len(groups):.0%}" for name, part in found.parts.items())
-        found = Split(
-            found.train,
-            found.validation,
-            found.test,
-            found.how,
-            (f"groups are large: the parts became {shares}",),
-        )
-    return found
+    part = np.empty(len(members), dtype=np.int64)
+    for g in random.permutation(len(members)):
+        part[g] = p = int(np.argmax(lack @ members[g]))
+        lack[p] -= members[g] / want[p]
+    return part
 
 
 def _by_time(time: np.ndarray, sizes: np.ndarray, groups: Any, stratify: Any) -> Split:
@@ -356,12 +277,12 @@ def _classes(table: Table | None, n: int, target: Any, stratify: Any) -> np.ndar
         return (
             None
             if stratify is None
-            else _codes(_column(table, n, stratify, "stratify"), "stratify", missing_is_one=True)
+            else codes(_column(table, n, stratify, "stratify"), "stratify", missing_is_one=True)
         )
     if target is None:
         return None
     series = _column(table, n, target, "target")
-    return _codes(series, "target", missing_is_one=True) if _holds_classes(series) else None
+    return codes(series, "target", missing_is_one=True) if _holds_classes(series) else None
 
 
 def _holds_classes(series: pl.Series) -> bool:
@@ -373,42 +294,3 @@ def _holds_classes(series: pl.Series) -> bool:
         if bool((known != known.floor()).any()):
             return False
     return known.n_unique() <= FEW_CLASSES
-
-
-def _codes(series: pl.Series, what: str, *, missing_is_one: bool = False) -> np.ndarray:
-    """Equal values as equal codes 0, 1, ...; a missing value is refused, or is a value of its own."""
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    n_missing = series.null_count()
-    if n_missing and not missing_is_one:
-        raise SplitError(f"{what}= has {counted(n_missing, 'missing value')}: fill them or drop the rows")
-    if series.dtype == pl.Null:
-        return np.zeros(len(series), dtype=np.int64)
-    if series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
-    ranks = series.rank("dense").cast(pl.Int64)  # 1, 2, ...; null for missing
-    return (ranks.fill_null(0) if n_missing else ranks - 1).to_numpy()
-
-
-def _instants(series: pl.Series) -> np.ndarray:
-    """Times as numbers that sort as they do; texts are read as dates."""
-    if series.dtype == pl.String:
-        parsed = series.str.to_datetime(strict=False)
-        if parsed.null_count() > series.null_count():
-            bad = series.filter(parsed.is_null() & series.is_not_null())[0]
-            raise SplitError(
-                f"time= holds texts that are no dates, such as {bad!r}: text sorts otherwise than time does"
-            )
-        series = parsed
-    if not (series.dtype.is_numeric() or series.dtype.is_temporal()):
-        raise SplitError(f"time= holds {series.dtype}: expected dates or numbers")
-    return _codes(series, "time")
-
-
-def _check_indices(name: str, part: np.ndarray, n_rows: int | None) -> None:
-    if part.ndim != 1 or part.dtype.kind not in "iu":
-        raise SplitError(f"{name} is not a list of row numbers (dtype {part.dtype}, shape {part.shape})")
-    if len(part) and (np.diff(part) <= 0).any():
-        raise SplitError(f"{name} is not sorted or names a row twice")
-    if len(part) and (part[0] < 0 or (n_rows is not None and part[-1] >= n_rows)):
-        raise SplitError(f"{name} names rows from {part[0]} to {part[-1]}, outside of the table's {n_rows}")

@@ -148,12 +148,16 @@ class Table:
         return series.fill_nan(None).to_frame().select(level).to_series()
 
     def moments(self, name: str) -> pl.Series:
-        """The column as date-times in microseconds; strings are parsed."""
+        """The column as date-times in microseconds; strings are read if they begin with year-month-day.
+
+        Other ways to write a date leave day and month open: a schema settles those.
+        """
         series = self.series(name)
         if series.dtype in (pl.Null, pl.Date):
             return series.cast(pl.Datetime("us"))
         if series.dtype == pl.String:
-            parsed = series.str.to_datetime(strict=False, time_unit="us")
+            iso = series.set(~series.str.contains(r"^\s*\d{4}-\d{2}-\d{2}"), None)
+            parsed = iso.str.strip_chars().str.to_datetime(strict=False, time_unit="us")
             _refuse_unparsed(name, series, parsed, "date")
             return parsed
         if series.dtype != pl.Datetime:
