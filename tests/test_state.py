@@ -14,7 +14,6 @@ from hypothesis.extra.numpy import arrays
 from tripos import state
 from tripos.state import (
     Array,
-    Columns,
     Flag,
     Json,
     Labels,
@@ -56,7 +55,6 @@ ACCEPTED = [
     (Labels("classes"), np.array([False, True])),
     (Strings(2), ["x", "x"]),
     (Strings(2), np.array(["x", "y"])),
-    (Columns("steps"), {"loss": np.array([1.0, np.nan]), "step": np.array([1, 2])}),
     (Json(), {"a": [1, 2.5, None, "x", True]}),
     (Nested("Model"), Model()),
     (Nested(), Child()),
@@ -103,8 +101,6 @@ REFUSED = [
     (Strings(unique=True), ["a", "a"], "x holds the same string twice"),
     (Strings(), np.arange(2), "x[0] is int64; expected a string"),
     (Strings(), "ab", "x is str; expected strings"),
-    (Columns(), {"a": np.ones(2), "b": np.ones(3)}, "x['b'] has 3 rows; the attributes before it have 2"),
-    (Columns(), {1: np.ones(2)}, "x is dict; expected a dict from column names to arrays"),
     (Json(), {"a": (1,)}, "x['a'] is tuple; expected plain data"),
     (Json(), {"a": [np.float64(1)]}, "x['a'][0] is float64; expected plain data"),
     (Json(), {1: 2}, "x has a key of type int"),

@@ -203,24 +203,6 @@ class Strings(Spec):
 
 
 @dataclass(frozen=True)
-class Columns(Spec):
-    """A small table: a dict from str to one-dimensional arrays of one length, such as `history_`. NaN may stand in it."""
-
-    length: Length = None
-    _: KW_ONLY
-    kinds: str = "biuf"
-
-    def _check(self, value: Any, dims: Dims, name: str) -> None:
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise _mismatch(name, value, "a dict from column names to arrays")
-        own: Dims = {}
-        for key, column in value.items():
-            Array(self.kinds, ("rows",), finite=False).validate(column, own, f"{name}[{key[:80]!r}]")
-        if "rows" in own:
-            _bind_shape((self.length,), (own["rows"],), dims, name)
-
-
-@dataclass(frozen=True)
 class Json(Spec):
     """Plain data: dict with str keys, list, str, int, float, bool, None; at most `max_bytes` as JSON text."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -196,8 +197,13 @@ def test_an_entry_that_declares_too_large_an_expansion_is_refused():
 
 def test_an_entry_that_unpacks_to_more_than_it_declares_is_stopped():
     packed = bomb(64 << 20)
+    raw = assembled([(entry("a", packed, method=8, size=1000), packed)])
+    tracemalloc.start()
     with pytest.raises(ArtifactError, match="unpacks to more than the 1000 bytes"):
-        read(assembled([(entry("a", packed, method=8, size=1000), packed)]))
+        read(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def test_an_entry_that_declares_more_than_any_memory_is_refused():

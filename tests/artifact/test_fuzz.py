@@ -25,6 +25,8 @@ from tripos.errors import ArtifactError
 from . import toys
 from .forging import damaged, forge_array, forge_manifest, pack, unpack
 
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # forged numbers overflow
+
 MEMORY = 24 << 20  # the saved files are a few KB; 1 MiB chunks and Python objects make up the rest
 X, Y = toys.data(40, 4, seed=3)
 COUNTS = np.abs(np.round(X))
@@ -153,13 +155,13 @@ def try_out(model: Any, inputs: np.ndarray) -> None:
         warnings.simplefilter("ignore")
         try:
             assert len(model.predict(inputs)) == len(inputs)
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, AttributeError):  # a Pipeline whose last step went has no `predict`
             pass
     assert tracemalloc.get_traced_memory()[1] - before < MEMORY
 
 
 def test_a_forged_file_is_refused_or_harmless(corpus, tmp_path):
-    n_files = 3000
+    n_files = 2000
     assert check_forgery(corpus, tmp_path, n_files, seed=1) > 0.5 * n_files
 
 
