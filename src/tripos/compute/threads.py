@@ -11,7 +11,6 @@ spinning barrier made a histogram five times slower than serial.
 from __future__ import annotations
 
 import contextvars
-import math
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from tripos.compute import cgroup
+from tripos.compute.blas import blas_threads as blas_threads
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -198,7 +198,8 @@ class Crew:
         while True:
             task = self._next()
             if task is not None:
-                task.run()
+                with blas_threads(1):
+                    task.run()
                 continue
             with self._lock:
                 if not self._waiting:  # a task may have come since
@@ -256,76 +257,6 @@ def parallel(
             return [crew.finish(task) for task in tasks]
 
 
-# --- BLAS --------------------------------------------------------------------------------------------------
-
-
-class _BlasLimits:
-    """The limits now in force on BLAS threads; the least of them holds, and the last to leave restores."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.active: list[tuple[int, int]] = []  # (limit, thread that asked for it)
-        self.original: list[tuple[Any, int]] = []
-        self.libraries: list[Any] = []
-        self.seen: tuple[bool, ...] = ()
-
-    def enter(self, limit: int) -> None:
-        with self.lock:
-            if not self.active:
-                self.original = [(library, library.get_num_threads()) for library in self._find()]
-            before = self._least()
-            self.active.append((limit, threading.get_ident()))
-            self._apply(before)
-
-    def leave(self, limit: int) -> None:
-        with self.lock:
-            before = self._least()
-            self.active.remove((limit, threading.get_ident()))
-            self._apply(before)
-
-    def keep_own(self) -> None:
-        """In a forked child: forget the limits of threads that do not exist there."""
-        before = self._least()
-        self.active = [entry for entry in self.active if entry[1] == threading.get_ident()]
-        self._apply(before)
-
-    def _least(self) -> float:
-        return min(self.active)[0] if self.active else math.inf
-
-    def _apply(self, before: float) -> None:
-        limit = self._least()
-        if limit != before:
-            for library, count in self.original:
-                library.set_num_threads(int(min(limit, count)))
-
-    def _find(self) -> list[Any]:
-        """BLAS libraries of this process; looked for again only after another package has brought one."""
-        loaded = tuple(name in sys.modules for name in ("numpy", "scipy.linalg", "torch", "onedal"))
-        if loaded != self.seen:
-            from threadpoolctl import ThreadpoolController
-
-            self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-            self.seen = loaded
-        return self.libraries
-
-
-_limits = _BlasLimits()
-
-
-@contextmanager
-def blas_threads(limit: int) -> Iterator[None]:
-    """Limit the threads of BLAS while the block runs.
-
-    The limit belongs to the process, so where blocks overlap, nested or in other threads, the least holds; the
-    last one out restores what was there at first.
-    """
-    _limits.enter(limit)
-    try:
-        yield
-    finally:
-        _limits.leave(limit)
-
-
 # --- fork --------------------------------------------------------------------------------------------------
 
 
@@ -333,11 +264,7 @@ def _start_afresh() -> None:
     global _pool
     _pool = _Pool()  # the parent's threads do not exist in the child
     _inside.working = False
-    _limits.keep_own()
-    _limits.lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_limits.lock.acquire, after_in_parent=_limits.lock.release, after_in_child=_start_afresh
-    )
+    os.register_at_fork(after_in_child=_start_afresh)
