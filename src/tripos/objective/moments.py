@@ -36,6 +36,7 @@ WIDE = 96
 VERY_WIDE = 512  # one product over all rows by BLAS's threads: a scatter per block would outgrow X
 ROWS_PER_COLUMN = 8  # rows of a block per column: merging a scatter costs no more than an eighth of making it
 TYPICAL_ROWS = 256
+SMALL = 1 << 24  # bytes for which nobody asks how much memory is free: asking takes 0.3 ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +182,12 @@ def _about_mean(total: np.ndarray, shift: np.ndarray, n_rows: int) -> Moments:
 def moments(blocks: Blocks, *, n_targets: int, dtype: Any = np.float64) -> Moments:
     """Moments of all rows, in one pass."""
     width = blocks.n_features + n_targets + 1
-    if blocks.in_memory and blocks.n_blocks == 1:  # wide: BLAS's own threads share one product
-        require(3 * 8 * width**2, what=f"the scatter matrix of {width - 1} columns")
+    single = blocks.in_memory and blocks.n_blocks == 1
+    n_bytes = (3 if single else 8) * 8 * width**2  # product and sum; or those of the blocks in flight
+    if n_bytes > SMALL:
+        require(n_bytes, what=f"the products of {width - 1} columns with one another")
+    if single:  # small; or wide, where BLAS's own threads share one product
         return block_moments(next(iter(blocks)), dtype=dtype)
-    require(8 * 8 * width**2, what=f"the scatter matrices of {width - 1} columns, block by block")
     return reduce_blocks(lambda block: block_moments(block, dtype=dtype), Moments.merge, tall(blocks, width))
 
 

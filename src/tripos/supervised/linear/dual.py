@@ -19,9 +19,10 @@ import numpy as np
 
 from tripos.compute.budget import require
 from tripos.optimization.quadratic import ScaledCholesky, refined
-from tripos.supervised.linear.normal import TRUSTED, Solution, least_norm
+from tripos.supervised.linear.normal import TRUSTED, Solution, least_norm, singular_values
 
-PIECE_BYTES = 1 << 24
+PIECE_BYTES = 1 << 22
+MEAN_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,12 @@ class DualRows:
 
     def solve(self, tol: float) -> Solution | None:
         """The interpolating solution of least norm (alpha = 0); None where the products cannot tell the rank."""
-        solution = least_norm(self.products(), self.B, tol=tol, residual=self.residual, certain=True)
-        return None if solution is None else replace(solution, w=self.primal(solution.w))
+        K = self.products()
+        solution = least_norm(K, self.B, tol=tol, residual=self.residual, certain=True)
+        if solution is None:
+            return None
+        singular = singular_values(K) if solution.singular is None else solution.singular
+        return replace(solution, w=self.primal(solution.w), singular=singular)
 
     def solve_penalised(self, alpha: np.ndarray) -> np.ndarray:
         """W' of shape (n_features, n_targets) for each target's alpha > 0."""
@@ -107,6 +112,10 @@ class DualRows:
 
 
 def _mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Weighted mean of the columns about the first row, which loses no digits far from zero."""
-    shift = X[0].astype(np.float64)
-    return shift + share @ (X - shift)
+    """Weighted mean of the columns, taken about the first row so that columns far from zero lose no digits."""
+    first = X[0].astype(np.float64)
+    mean = first.copy()
+    for start in range(0, len(X), MEAN_ROWS):
+        rows = slice(start, start + MEAN_ROWS)
+        mean += share[rows] @ (X[rows] - first)
+    return mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -19,7 +20,13 @@ from tripos.optimization.nonnegative import nonnegative_quadratic
 from tripos.optimization.quadratic import dependent_columns
 from tripos.state import Array, Number
 from tripos.supervised.linear.dual import DualRows
-from tripos.supervised.linear.normal import NormalEquations, Solution, from_rows, least_norm
+from tripos.supervised.linear.normal import (
+    NormalEquations,
+    Solution,
+    from_rows,
+    least_norm,
+    singular_values,
+)
 from tripos.supervised.linear.statistics import SquaredLossModel
 
 NAMED_COLUMNS = 5
@@ -95,6 +102,7 @@ class LinearRegression(SquaredLossModel):
         "tol": [Interval(Real, 0, None, closed="left")],
     }
     needs: ClassVar[Needs] = Needs(categories="one-hot-drop")
+    _singular: np.ndarray | None
     state: ClassVar[dict[str, Any]] = {
         "rank_": Number("i", low=0, optional=True),
         "singular_": Array("f", (None,), low=0.0, optional=True),
@@ -133,9 +141,9 @@ class LinearRegression(SquaredLossModel):
         -------
         self
         """
-        training, statistics = self._start(X, y, sample_weight)
-        for name in ("rank_", "singular_"):
+        for name in ("rank_", "_singular"):
             self.__dict__.pop(name, None)
+        training, statistics = self._start(X, y, sample_weight)
         single, dtype = self._form(training)
         if statistics is None:
             self._fit_rows(training, single)
@@ -155,6 +163,20 @@ class LinearRegression(SquaredLossModel):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
         """
         return self._scores(X)
+
+    @property
+    def singular_(self) -> np.ndarray:
+        """Singular values of the centred X; computed when first asked for, where the fit did not need them."""
+        if not hasattr(self, "rank_"):
+            raise AttributeError("singular_ is there only for models fitted on dense X without positive=True")
+        if self._singular is None:
+            equations = self._equations(self._statistics())
+            self._singular = self._shown(singular_values(equations.G), self.n_rows_, self.coef_.dtype)
+        return self._singular
+
+    @singular_.setter
+    def singular_(self, values: np.ndarray) -> None:
+        self._singular = values
 
     # ---- the ways to the solution ----------------------------------------------------------------
 
@@ -179,6 +201,8 @@ class LinearRegression(SquaredLossModel):
             solution = from_rows(training.X, training.y, training.sample_weight, equations, self.tol)
         self._set_coefficients(solution.w, equations.intercept(solution.w), single, dtype)
         if training is None or not sp.issparse(training.X):
+            if solution.singular is None and not self._has_statistics():
+                solution = replace(solution, singular=singular_values(equations.G))
             self._set_rank(solution, statistics.n_rows, dtype)
         if solution.rank < len(equations.G):
             self._warn_collinear(equations.G, solution, statistics.n_rows)
@@ -216,7 +240,12 @@ class LinearRegression(SquaredLossModel):
 
     def _set_rank(self, solution: Solution, n_rows: int, dtype: Any) -> None:
         self.rank_ = solution.rank
-        self.singular_ = solution.singular[: min(n_rows, len(solution.singular))].astype(dtype)
+        found = solution.singular
+        self._singular = None if found is None else self._shown(found, n_rows, dtype)
+
+    @staticmethod
+    def _shown(singular: np.ndarray, n_rows: int, dtype: Any) -> np.ndarray:
+        return singular[: min(n_rows, len(singular))].astype(dtype)
 
     def _warn_collinear(self, G: np.ndarray | None, solution: Solution, n_rows: int) -> None:
         """Says which columns make the coefficients arbitrary."""
@@ -225,12 +254,15 @@ class LinearRegression(SquaredLossModel):
             found = f"{n_rows} rows determine at most {solution.rank} of {len(names)} coefficients"
         else:
             dependent = dependent_columns(G)
-            found = _describe(dependent, names) if dependent else _describe_scales(G, names, self.tol)
+            if not dependent:
+                warnings.warn(_describe_scales(G, names, self.tol), DataWarning, stacklevel=5)
+                return
+            found = _describe(dependent, names)
         warnings.warn(
             f"LinearRegression: {found}. Infinitely many coefficients fit equally well; these are the ones of least norm. "
             "Drop columns, or use Ridge.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -248,6 +280,6 @@ def _describe_scales(G: np.ndarray, names: Sequence[Any], tol: float) -> str:
     spread = np.sqrt(np.diag(G))
     small, large = int(np.argmin(spread)), int(np.argmax(spread))
     return (
-        f"the columns differ so much in scale ({str(names[small])!r} varies {spread[large] / spread[small]:.2g} times less "
-        f"than {str(names[large])!r}) that tol={tol:g} drops some of what they say; scale them, or set tol=0"
+        f"LinearRegression: the columns differ so much in scale ({str(names[small])!r} varies {spread[large] / spread[small]:.2g} times less "
+        f"than {str(names[large])!r}) that tol={tol:g} drops some of what they say. Scale them, or set tol=0."
     )

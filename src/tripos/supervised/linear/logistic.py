@@ -255,7 +255,7 @@ class LogisticRegression(LinearModel, Classifier):
                 "'penalty' was deprecated in scikit-learn 1.8: use C=np.inf instead of penalty=None, and leave it out "
                 "instead of penalty='l2'",
                 FutureWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if self.penalty in ("l1", "elasticnet") or self.l1_ratio:
             raise ValueError(

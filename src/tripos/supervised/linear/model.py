@@ -39,7 +39,7 @@ class LinearModel(Estimator):
         if type(scores) is not np.ndarray:  # both were sparse
             scores = scores.toarray()
         scores += intercept
-        if not isfinite(scores.item() if scores.size == 1 else scores.sum()):
+        if not isfinite(scores.item() if scores.size == 1 else np.vdot(scores, scores)):
             self._reject_nonfinite(X)
         return scores
 

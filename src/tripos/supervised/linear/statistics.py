@@ -239,7 +239,7 @@ class SquaredLossModel(LinearModel, Regressor):
             f"{type(self).__name__} did not converge: {reason}. Raise max_iter, scale the features, or choose "
             "another solver.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     # ---- looking at it ---------------------------------------------------------------------------
