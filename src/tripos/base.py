@@ -102,6 +102,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     exceptions : dict of str to str
         Promises this estimator cannot keep -> the reason, shown in the documentation.
     interpretability : {"high", "medium", "low"}
+    canonical_csr : bool
+        Whether a CSR matrix is sorted and its duplicates summed before the learner sees it.
     """
 
     needs: ClassVar[Needs] = Needs()
@@ -114,6 +116,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     mergeable: ClassVar[bool] = False
     exceptions: ClassVar[Mapping[str, str]] = {}
     interpretability: ClassVar[str] = "medium"
+    canonical_csr: ClassVar[bool] = True
 
     _width: int = -1  # columns a plain float array must have to pass unchecked; -1: always check
     _encoded_width: int = -1  # columns that `encoder_` makes, which is what the parameters are for
@@ -251,14 +254,14 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             return None
         array = validate_data(
             self,
-            X,
+            inputs.float_csr(X) if sp.issparse(X) else X,
             reset=reset,
             accept_sparse="csr" if self.needs.sparse else False,
             dtype=inputs.FLOATS,
             order="C",
             ensure_all_finite=False,
         )
-        return inputs.as_kernel_input(array)
+        return inputs.as_kernel_input(array, canonical=self.canonical_csr)
 
     def _check_some_rows(self, X: Any) -> None:
         if _num_samples(X) == 0:

@@ -107,7 +107,9 @@ class Blocks:
 
     def _finite_only(self, block: Block) -> Block:
         values = block.X.data if self.sparse else block.X
-        if np.isfinite(values.sum(dtype=np.float64)) or np.isfinite(values).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = values.sum(dtype=np.float64)  # one pass without a temporary; finite unless a value is not
+        if np.isfinite(total) or np.isfinite(values).all():
             return block
         dense = block.X.tocoo() if self.sparse else block.X
         if self.sparse:
@@ -192,7 +194,8 @@ class _Part:
         return cls(X, y, sample_weight)
 
     def block(self, start: int, stop: int, offset: int, dtype: np.dtype) -> Block:
-        X = _csr_rows(self.X, start, stop, dtype) if sp.issparse(self.X) else kernel_array(self.X[start:stop], dtype)
+        rows = self.X[start:stop]
+        X = rows.astype(dtype, copy=False) if sp.issparse(rows) else kernel_array(rows, dtype)
         y = None if self.y is None else self.y[start:stop]
         weight = None if self.sample_weight is None else self.sample_weight[start:stop]
         return Block(X, y, weight, offset + start)
@@ -267,11 +270,3 @@ def _spans(lengths: Iterable[int], step: int) -> Iterator[tuple[int, int, int, i
         for start in range(0, length, step):
             yield number, start, min(start + step, length), offset
         offset += length
-
-
-def _csr_rows(X: Any, start: int, stop: int, dtype: np.dtype) -> Any:
-    """Rows of a CSR matrix without copying its values, which slicing would do."""
-    first, last = X.indptr[start], X.indptr[stop]
-    data = X.data[first:last].astype(dtype, copy=False)
-    arrays = (data, X.indices[first:last], X.indptr[start : stop + 1] - first)
-    return type(X)(arrays, shape=(stop - start, X.shape[1]), copy=False)
