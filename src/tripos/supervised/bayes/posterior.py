@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from tripos.base import Classifier, Training
 from tripos.compute import kernel
-from tripos.compute.blocks import Block, row_blocks
+from tripos.compute.blocks import BLOCK_BYTES, Block, row_blocks
 from tripos.compute.budget import require
 from tripos.compute.executor import reduce_blocks
 from tripos.compute.intrinsics import exp, log
@@ -27,6 +27,7 @@ from tripos.supervised.bayes.explanation import Explanation
 
 Floats = npt.NDArray[np.float64]
 ONE_PIECE = 1 << 18  # bytes of X below which handing pieces to threads costs more than it saves
+MERGED_SHARE = 4  # bytes of X for each byte of statistics, at least
 COPIES = 8  # of the statistics that lie in memory at once while blocks are merged
 LARGE = 1 << 24  # bytes of statistics from which the memory budget is asked first
 
@@ -235,9 +236,10 @@ class NaiveBayes(Classifier, abc.ABC):
         if size > LARGE:
             name = type(self).__name__
             require(COPIES * size, what=f"{name} with {n_classes} classes and {training.n_features} features")
-        blocks = training.blocks
-        if training.in_memory and blocks.rows < 8 * n_classes:  # else merging would take longer than counting
-            blocks = row_blocks(training.X, training.y, training.sample_weight, rows=8 * n_classes)
+        blocks, share = training.blocks, MERGED_SHARE * size / BLOCK_BYTES
+        if training.in_memory and share > 1:  # larger blocks, else merging would take longer than counting
+            rows = int(blocks.rows * share)
+            blocks = row_blocks(training.X, training.y, training.sample_weight, rows=rows)
         return reduce_blocks(partial(self._partial, n_classes=n_classes), _merge, blocks)
 
     # ---- predict -------------------------------------------------------------------------------
