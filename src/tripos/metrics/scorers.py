@@ -30,6 +30,8 @@ from tripos.metrics import (
 from tripos.metrics.checks import labels as as_labels
 from tripos.metrics.scoring import Scorer
 
+__all__ = ["SCORERS", "Scorer", "default_scorer", "report_scorers", "scorer"]
+
 _CLASSES = ("binary", "multiclass")
 _NUMBERS = ("regression",)
 
