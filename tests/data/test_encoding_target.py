@@ -101,6 +101,14 @@ def test_rows_of_weight_zero_are_encoded_but_teach_nothing(titanic):
     assert np.array_equal(encoder.fit_transform(table, other, sample_weight=w), encoded)
 
 
+def test_a_class_that_only_rows_of_weight_zero_have_is_not_learned(penguins):
+    table, y = penguins.select("island"), penguins["species"].to_numpy()
+    encoder = Encoder(categories="target")
+    encoded = encoder.fit_transform(table, y, sample_weight=(y != "Gentoo").astype(float))
+    assert list(encoder.get_feature_names_out()) == ["island: share of Chinstrap"]
+    assert encoded.shape == (penguins.height, 1)
+
+
 def test_one_row_and_one_class_do_not_divide_by_zero():
     assert np.isfinite(Encoder(categories="target").fit_transform(pl.DataFrame({"a": ["x"]}), [1])).all()
     same = Encoder(categories="target", smoothing="auto").fit_transform(

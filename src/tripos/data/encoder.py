@@ -60,7 +60,7 @@ class Encoder(TransformerMixin, BaseEstimator):
         At most so many words, and as many character n-grams, per text column.
     dtype : "float64", "float32" or None
         None keeps float32 arrays and makes float64 of everything else.
-    random_state : int
+    random_state : int, Generator or None
         Draws the folds of target statistics.
 
     Attributes
@@ -145,7 +145,7 @@ class Encoder(TransformerMixin, BaseEstimator):
         n_bins: int = 10,
         max_text_features: int = 20_000,
         dtype: str | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.schema = schema
         self.categories = categories

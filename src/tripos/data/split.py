@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
+from tripos.compute.random import RandomState, generator
 from tripos.data.encoding.series import as_series
 from tripos.data.encoding.table import Table
 from tripos.data.messages import closest, counted, listed
@@ -31,7 +32,7 @@ def split(
     stratify: Any = "auto",
     groups: Any = None,
     time: Any = None,
-    random_state: int = 0,
+    random_state: RandomState = 0,
 ) -> Split:
     """Part the rows of a table into train, validation and test.
 
@@ -49,7 +50,7 @@ def split(
         Rows with one value lie in one part.
     time : column name or array, optional
         The test part is the latest, train the earliest; rows of one time lie in one part.
-    random_state : int
+    random_state : int, Generator or None
 
     Returns
     -------
@@ -69,7 +70,7 @@ def split(
     """
     table, n = _rows(frame_or_n_rows)
     sizes = _sizes(n, validation, test)
-    random = np.random.default_rng(random_state)
+    random = generator(random_state)
     if time is not None:
         return _by_time(instants(_column(table, n, time, "time")), sizes, groups, stratify).check(n_rows=n)
     classes = _classes(table, n, target, stratify)

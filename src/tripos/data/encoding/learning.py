@@ -97,7 +97,13 @@ def _target(rows: Rows, what: str) -> np.ndarray:
 
 def out_of_fold(stages: Stages, cells: Cells, rows: Rows, how: Any) -> None:
     """Replace the target statistics of training rows by those of the folds that each row is not in."""
-    Y, _ = target_statistics.target_columns(_target(rows, "categories='target'"), how.task)
+    y = _target(rows, "categories='target'")
+    here = (
+        np.ones(len(y), dtype=bool) if rows.w is None else rows.w > 0
+    )  # other rows may hold classes of their own
+    known, _ = target_statistics.target_columns(y[here], how.task)
+    Y = np.zeros((len(y), known.shape[1]))
+    Y[here] = known
     fold = target_statistics.folds(len(Y), how.target_folds, how.random_state)
     means = target_statistics.out_of_fold(stages.levels, cells.codes, Y, rows.w, how.smoothing, fold)
     cells.numbers[:, -means.shape[1] :] = means  # numbers that stand for levels come last

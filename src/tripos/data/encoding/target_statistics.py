@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tripos.compute.random import RandomState, generator
 from tripos.data.encoding.categories import Levels
 
 
@@ -67,9 +68,9 @@ def out_of_fold(
     return np.hstack(columns)
 
 
-def folds(n_rows: int, n_folds: int, random_state: int) -> np.ndarray:
+def folds(n_rows: int, n_folds: int, random_state: RandomState) -> np.ndarray:
     """The fold of each row, drawn at random; sizes differ by at most one."""
-    return np.random.default_rng(random_state).permutation(np.arange(n_rows) % min(n_folds, n_rows))
+    return generator(random_state).permutation(np.arange(n_rows) % min(n_folds, n_rows))
 
 
 def _column_out_of_fold(

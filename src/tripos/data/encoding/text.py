@@ -6,7 +6,7 @@ For the term t in the document d of n documents, df(t) of which have it,
 
 Both kinds of terms lie inside pieces of text without white space. With D the counts of such pieces per document and
 G the counts of terms per piece, the counts per document are D G: scikit-learn's analyser, which is Python, sees each
-different piece once, and the rest is polars and a sparse product (10 times faster on 50 MB of mail).
+different piece once, and the rest is polars and a sparse product (n-grams of 3,000 mails in a third of the time).
 
 References
 ----------
