@@ -252,14 +252,18 @@ def leaderboard(
 
 
 def _band(ax: Axes, x: Floats, scores: npt.ArrayLike, argument: str, hue: str, label: str) -> Floats:
-    """A line through the mean of repeats with a band of one standard error; gives the means."""
-    table = np.asarray(scores, dtype=np.float64)
-    table = table[:, None] if table.ndim == 1 else table
-    if table.ndim != 2 or len(table) != len(x):
-        raise ValueError(f"{argument} must have one row per point ({len(x)}), got shape {np.shape(scores)}")
-    mean: Floats = table.mean(axis=1)
-    if table.shape[1] > 1:
-        half = table.std(axis=1, ddof=1) / np.sqrt(table.shape[1])
+    """A line through the mean of repeats with a band of one standard error; gives the means.
+
+    Points may have different numbers of repeats; a point with one has no band.
+    """
+    points = [np.atleast_1d(np.asarray(point, dtype=np.float64)) for point in scores]  # type: ignore[union-attr]
+    if len(points) != len(x) or any(point.ndim != 1 or not point.size for point in points):
+        raise ValueError(f"{argument} must have one row of scores per point ({len(x)}), got {len(points)}")
+    mean: Floats = np.array([point.mean() for point in points])
+    if any(point.size > 1 for point in points):
+        half = np.array(
+            [point.std(ddof=1) / np.sqrt(point.size) if point.size > 1 else 0.0 for point in points]
+        )
         ax.fill_between(x, mean - half, mean + half, color=hue, alpha=0.2, linewidth=0)
     ax.plot(x, mean, "o-", color=hue, markersize=4.5, linewidth=1.8, label=label)
     return mean
