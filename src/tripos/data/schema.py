@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
@@ -147,6 +147,12 @@ class Schema:
         if frame is not None and name != self.target:
             conform(frame.select(name), {name: column}, None)  # raises if the values are not of that kind
         return changed
+
+    def only(self, names: Iterable[str]) -> Schema:
+        """A schema of these columns and the target: what a model that learns from them needs to know."""
+        wanted = {*names, self.target}
+        kept = {name: column for name, column in self.columns.items() if name in wanted}
+        return Schema(kept, self.target, self._task)
 
     def conform(self, frame: Any) -> pl.DataFrame:
         """Bring another table to the columns and types of this one.
