@@ -65,7 +65,9 @@ def test_no_limit_is_none(tree, text):
     assert cgroup.memory_left() is None
 
 
-@pytest.mark.parametrize(("text", "processors"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", None)])
+@pytest.mark.parametrize(
+    ("text", "processors"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", None)]
+)
 def test_version_2_processor_quota_rounds_up(tree, text, processors):
     tree("0::/\n", **{"cpu.max": text})
     assert cgroup.cpu_limit() == processors
@@ -85,7 +87,9 @@ def test_the_users_limit_counts_what_is_held_already(monkeypatch):
 
 def test_what_does_not_fit_is_refused_with_its_number_and_what_fits(monkeypatch):
     monkeypatch.setenv("TRIPOS_MEMORY_LIMIT", "1GiB")
-    with pytest.raises(BudgetError, match=r"the distance matrix needs 3\.0 GiB, but .* is free\. Instead: linkage"):
+    with pytest.raises(
+        BudgetError, match=r"the distance matrix needs 3\.0 GiB, but .* is free\. Instead: linkage"
+    ):
         require(3 << 30, what="the distance matrix", instead="linkage='ward'")
 
 
@@ -103,7 +107,8 @@ def test_free_memory_shrinks_when_memory_is_taken():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("4GB", 4 * 10**9), ("1.5 GiB", 3 << 29), ("512m", 512 << 20), ("2e3", 2000), ("7b", 7)]
+    ("text", "value"),
+    [("4GB", 4 * 10**9), ("1.5 GiB", 3 << 29), ("512m", 512 << 20), ("2e3", 2000), ("7b", 7)],
 )
 def test_amounts_of_memory_are_read(text, value):
     assert parse_bytes(text) == value

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tripos.compute.cache import _forget_old_stamps
+
 pytestmark = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="about compiled kernels")
 
 FACTOR = """
@@ -46,24 +48,27 @@ class Package:
 
     def __init__(self, folder):
         self.folder = folder
-        self.environment = {**os.environ, "TRIPOS_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)}
+        cache = {"TRIPOS_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)}
+        self.environment = {**os.environ, **cache}
         (folder / "small").mkdir()
-        for name, text in {"__init__": "", "settings": "OFFSET = 0.5", "factor": FACTOR, "total": TOTAL}.items():
+        sources = {"__init__": "", "settings": "OFFSET = 0.5", "factor": FACTOR, "total": TOTAL}
+        for name, text in sources.items():
             self.write(name, text)
 
     def write(self, name, text):
         (self.folder / "small" / f"{name}.py").write_text(text)
 
-    def start(self, dtype="f8", **environment):
-        return subprocess.run(
-            [sys.executable, "-B", "-c", RUN, dtype],
-            env={**self.environment, **environment}, capture_output=True, text=True,
+    def python(self, code, *arguments, **environment):
+        """Standard output and error of a new process."""
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", code, *arguments],
+            env={**self.environment, **environment}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip(), done.stderr
 
     def run(self, dtype="f8", **environment):
-        done = self.start(dtype, **environment)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(self.python(RUN, dtype, **environment)[0])
 
     @property
     def files(self):
@@ -100,12 +105,13 @@ def test_going_back_to_an_earlier_source_finds_its_compiled_kernels(package):
     assert package.run() == {"value": 8.5, "hits": 1, "misses": 0}
 
 
-def test_only_the_youngest_stamps_are_kept(package):
-    for factor in range(7):
-        package.write("factor", FACTOR.replace("2.0", f"{factor}.0"))
-        package.run()
-    (place,) = {path.parent.parent for path in package.files}
-    assert len(list(place.iterdir())) == 4
+def test_only_the_youngest_stamps_are_kept(tmp_path):
+    for age in range(7):
+        (tmp_path / f"stamp-{age}").mkdir()
+        (tmp_path / f"stamp-{age}" / "kernel.bin").write_bytes(b"code")
+        os.utime(tmp_path / f"stamp-{age}", (10**9 - age, 10**9 - age))
+    _forget_old_stamps(tmp_path / "stamp-0")
+    assert {path.name for path in tmp_path.iterdir()} == {f"stamp-{age}" for age in range(4)}
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:40], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1])])
@@ -138,11 +144,9 @@ def test_the_users_cache_folder_is_used_when_nothing_is_said(package):
 
 def test_a_disk_without_space_warns_and_goes_on(package):
     code = "import tripos.compute.cache as c\ndef full(*a): raise OSError(28, 'No space left')\nc._write_whole = full\n"
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", code + RUN, "f8"], env=package.environment, capture_output=True, text=True
-    )
-    assert json.loads(done.stdout)["value"] == 8.5
-    assert "TRIPOS_CACHE_DIR" in done.stderr
+    printed, warned = package.python(code + RUN, "f8")
+    assert json.loads(printed)["value"] == 8.5
+    assert "TRIPOS_CACHE_DIR" in warned
 
 
 def test_variants_of_one_factory_do_not_share_machine_code(package):
@@ -155,18 +159,17 @@ def make(power, offset, strict):
     return f
 """
     package.write("factory", code)
-    call = "from small.factory import make; print([make(p, o, s)(3.0) for p in (1, 2) for o in (0, 1) for s in (0, 1)])"
-    runs = [
-        subprocess.run([sys.executable, "-B", "-c", call], env=package.environment, capture_output=True, text=True)
-        for _ in range(2)
-    ]
-    assert [run.stdout.strip() for run in runs] == ["[3.0, 3.0, 4.0, 4.0, 9.0, 9.0, 10.0, 10.0]"] * 2
+    call = """
+from small.factory import make
+print([make(p, o, s)(3.0) for p in (1, 2) for o in (0, 1) for s in (0, 1)])
+"""
+    runs = [package.python(call)[0] for _ in range(2)]
+    assert runs == ["[3.0, 3.0, 4.0, 4.0, 9.0, 9.0, 10.0, 10.0]"] * 2
 
 
 def test_a_kernel_without_a_source_file_works_uncached(package):
     code = "from tripos.compute import kernel\nexec('@kernel\\ndef f(x): return x + 1')\nprint(f(1.0))"
-    done = subprocess.run([sys.executable, "-c", code], env=package.environment, capture_output=True, text=True)
-    assert done.stdout == "2.0\n"
+    assert package.python(code)[0] == "2.0"
     assert package.files == []
 
 
@@ -179,7 +182,7 @@ with ThreadPoolExecutor(8) as pool:
     values = list(pool.map(lambda d: total(np.ones(4, d)), ["f8", "f4", "i8", "f8"] * 4))
 assert values == [8.5] * 16, values
 """
-    subprocess.run([sys.executable, "-B", "-c", code], env=package.environment, check=True)
+    package.python(code)
     assert package.run()["hits"] == 1
 
 
@@ -197,4 +200,4 @@ if child == 0:
 compiling.join()
 assert os.waitpid(child, 0)[1] == 0
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-B", "-c", code], env=package.environment, check=True, timeout=60)
+    package.python(code)

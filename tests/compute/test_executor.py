@@ -73,7 +73,11 @@ def test_blas_inside_a_block_gives_the_same_bits_too():
     assert len(results) == 1
 
 
-@given(st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=60), st.integers(1, 9), st.sampled_from([1, 3]))
+@given(
+    st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=60),
+    st.integers(1, 9),
+    st.sampled_from([1, 3]),
+)
 def test_integer_statistics_do_not_depend_on_the_blocks(values, rows, n_jobs):
     blocks = row_blocks(np.array(values, float)[:, None], rows=rows)
     assert reduce_blocks(lambda b: int(b.X.sum()), add, blocks, n_jobs) == sum(values)
@@ -158,7 +162,9 @@ def test_steps_are_watched_and_stopped():
 
 
 def test_no_more_than_max_steps_are_made():
-    state = iterate(lambda b, s: 1, add, lambda n, s: (s + 1, False), 0, row_blocks(np.ones((3, 1))), max_steps=5)
+    state = iterate(
+        lambda b, s: 1, add, lambda n, s: (s + 1, False), 0, row_blocks(np.ones((3, 1))), max_steps=5
+    )
     assert state == 5
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,11 @@ def ratio(a, b):
     return a / b
 
 
+@kernel("F, I")
+def power(x, k):
+    return x**k
+
+
 @given(X=hnp.arrays(st.sampled_from([np.float32, np.float64]), st.tuples(st.integers(1, 20), st.integers(1, 9)),
                     elements=st.floats(-100, 100, width=32)))  # fmt: skip
 def test_kernel_equals_its_numpy_twin(X):
@@ -78,6 +84,10 @@ def test_nan_keeps_its_meaning_under_the_default_rules():
     assert count_nan(np.array([np.nan, 1.0, -np.inf, np.nan])) == 2
 
 
+def test_a_power_with_an_integer_exponent_does_not_end_the_process():
+    assert power(3.0, 4) == 81.0
+
+
 @compiled_only
 def test_division_by_zero_is_infinite_as_in_numpy():
     assert ratio(1.0, 0.0) == np.inf
@@ -85,7 +95,8 @@ def test_division_by_zero_is_infinite_as_in_numpy():
 
 def test_placeholders_take_one_type_throughout_a_signature():
     forms = expand("F[:, ::1], I[::1], F")
-    assert forms == [f"{f}[:, ::1], {i}[::1], {f}" for f in ("float32", "float64") for i in ("int32", "int64")]
+    types = product(("float32", "float64"), ("int32", "int64"))
+    assert forms == [f"{f}[:, ::1], {i}[::1], {f}" for f, i in types]
 
 
 @compiled_only

@@ -56,7 +56,9 @@ def test_derived_seeds_differ_by_key():
     assert len({derive(0, "fold", k) for k in range(2000)}) == 2000
 
 
-@pytest.mark.parametrize(("bad", "error"), [(-1, ValueError), ("7", TypeError), (1.5, TypeError), (True, TypeError)])
+@pytest.mark.parametrize(
+    ("bad", "error"), [(-1, ValueError), ("7", TypeError), (1.5, TypeError), (True, TypeError)]
+)
 def test_what_is_no_seed_is_refused(bad, error):
     with pytest.raises(error, match="random_state"):
         generator(bad)

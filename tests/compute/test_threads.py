@@ -37,7 +37,9 @@ def processors(monkeypatch):
 # --- how many --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_jobs", "threads"), [(None, 8), (-1, 8), (-2, 7), (-20, 1), (1, 1), (3, 3), (12, 12)])
+@pytest.mark.parametrize(
+    ("n_jobs", "threads"), [(None, 8), (-1, 8), (-2, 7), (-20, 1), (1, 1), (3, 3), (12, 12)]
+)
 def test_n_jobs_counts_as_in_scikit_learn(processors, n_jobs, threads):
     processors(8)
     assert thread_count(n_jobs) == threads
@@ -146,8 +148,6 @@ def test_the_pool_works_after_a_failure():
     with pytest.raises(ZeroDivisionError):
         parallel(lambda k: 1 // k, range(8), 4)
     assert parallel(abs, [-1, -2], 2) == [1, 2]
-
-
 
 
 def test_ctrl_c_returns_without_waiting_for_the_other_pieces():

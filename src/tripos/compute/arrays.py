@@ -52,7 +52,9 @@ def kernel_array(a: Any, dtype: Any = None) -> np.ndarray:
     array = np.asarray(a)
     wanted = np.dtype(array.dtype if dtype is None else dtype).newbyteorder("=")
     if wanted.kind not in "biufc" or array.dtype.kind not in "biufc":
-        raise TypeError(f"A kernel works on numbers; got an array of dtype {array.dtype} and shape {array.shape}.")
+        raise TypeError(
+            f"A kernel works on numbers; got an array of dtype {array.dtype} and shape {array.shape}."
+        )
     if array.dtype == wanted and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
         return array if array.flags.writeable else np.asarray(_Alias(array))
     return np.array(array, dtype=wanted, order="C", copy=True, subok=False)

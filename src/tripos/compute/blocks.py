@@ -130,9 +130,7 @@ def default_rows(row_bytes: float) -> int:
     return rows if rows < ROWS_MULTIPLE else rows - rows % ROWS_MULTIPLE
 
 
-def row_blocks(
-    X: Any, y: Any = None, sample_weight: Any = None, *, rows: int | None = None
-) -> Blocks:
+def row_blocks(X: Any, y: Any = None, sample_weight: Any = None, *, rows: int | None = None) -> Blocks:
     """Cut data in memory into blocks of rows.
 
     Parameters
@@ -164,7 +162,9 @@ def row_blocks(
     elif isinstance(X, list) and X and all(_is_matrix(part) for part in X):
         parts = _aligned(X, y, sample_weight)
     elif isinstance(X, Iterator):
-        raise TypeError("Blocks are read several times, and an iterator only once; give a list, or a file to scan().")
+        raise TypeError(
+            "Blocks are read several times, and an iterator only once; give a list, or a file to scan()."
+        )
     else:
         parts = [_Part.of(X, y, sample_weight)]
     return _in_memory(parts, rows)

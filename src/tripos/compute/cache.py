@@ -199,7 +199,7 @@ class KernelCache(_Cache):
         self._enabled = True
         source = inspect.getfile(function)
         self._folder: Path | None = None
-        if os.path.exists(source):  # not so at a prompt or in a notebook cell: those kernels are compiled each time
+        if os.path.exists(source):  # at a prompt or in a notebook there is none, and nothing is kept
             package = package_folder(source)
             place = f"{package.name}-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
             # Taken when the kernel is declared, so that sources edited while this process runs are not mistaken
@@ -236,7 +236,7 @@ class KernelCache(_Cache):
             return None
         try:
             return compiler.CompileResult._rebuild(context, *pickle.loads(content[32:]))
-        except Exception:  # what another version of a library wrote fails in many ways; compiling anew cures all
+        except Exception:  # fails in many ways after an upgrade of a library; compiling anew cures all
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -250,8 +250,10 @@ class KernelCache(_Cache):
                 _forget_old_stamps(path.parent)
             _write_whole(path, hashlib.sha256(content).digest() + content)
         except OSError as problem:
-            _warn_once(f"Compiled kernels cannot be kept in {path.parent} ({problem}); each start compiles anew. "
-                       f"Set TRIPOS_CACHE_DIR to a folder with space.")
+            _warn_once(
+                f"Compiled kernels cannot be kept in {path.parent} ({problem}); each start compiles anew. "
+                f"Set TRIPOS_CACHE_DIR to a folder with space."
+            )
 
     def enable(self) -> None:
         self._enabled = True

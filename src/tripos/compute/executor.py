@@ -218,6 +218,8 @@ def _with_state(partial: Callable[[Block, State], Statistics], state: State, blo
     return partial(block, state)
 
 
-def map_tasks(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None) -> list[Result]:
+def map_tasks(
+    function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int | None = None
+) -> list[Result]:
     """Independent work (folds, trees, trials) on the executor in force; results in order."""
     return executor_for(n_jobs).map(function, items)

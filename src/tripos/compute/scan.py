@@ -127,7 +127,9 @@ class _Take:
     def _complete(self, column: pl.Series, name: str, start: int) -> np.ndarray:
         if column.null_count():
             row = start + int(column.is_null().arg_max() or 0)
-            raise TableError(f"Column {name!r} is missing a value in row {row}; drop such rows before training.")
+            raise TableError(
+                f"Column {name!r} is missing a value in row {row}; drop such rows before training."
+            )
         if column.dtype.is_numeric() or column.dtype == pl.Boolean:
             return np.array(column.to_numpy())
         return np.array(column.cast(pl.String).to_list(), dtype=object)
@@ -207,7 +209,9 @@ def _check_columns(schema: pl.Schema, features: list[str], targets: list[str], w
         if name not in schema:
             near = difflib.get_close_matches(name, list(schema), n=1)
             closest = f"; the closest is {near[0]!r}" if near else ""
-            raise TableError(f"The table has no column {name!r}{closest}. It has: {', '.join(list(schema)[:20])}.")
+            raise TableError(
+                f"The table has no column {name!r}{closest}. It has: {', '.join(list(schema)[:20])}."
+            )
     if not features:
         raise TableError("The table has no column left to learn from.")
     numeric = [*features, *([weight] if weight else ())]

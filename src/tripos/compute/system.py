@@ -69,7 +69,9 @@ def blas() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     keys = ("internal_api", "version", "num_threads", "architecture")
-    return [{key: found.get(key) for key in keys} for found in threadpool_info() if found["user_api"] == "blas"]
+    return [
+        {key: found.get(key) for key in keys} for found in threadpool_info() if found["user_api"] == "blas"
+    ]
 
 
 def cached(*, kernels: bool = True) -> dict[str, Any]:
@@ -90,7 +92,9 @@ def gpus() -> dict[str, Any]:
     """GPUs of this machine and whether PyTorch is there to use them; does not import PyTorch, which takes a second."""
     names = []
     for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        names += [line.partition(":")[2].strip() for line in path.read_text().splitlines() if "Model:" in line]
+        names += [
+            line.partition(":")[2].strip() for line in path.read_text().splitlines() if "Model:" in line
+        ]
     found = {"torch": importlib.util.find_spec("torch") is not None, "devices": names}
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
