@@ -70,34 +70,30 @@ def pointwise_rows(code, eta, y, loss, slope, curvature):  # type: ignore[no-unt
 
 @kernel("F[:, ::1], i8[::1], F[::1], F[:, ::1]")
 def softmax_rows(eta, y, loss, p):  # type: ignore[no-untyped-def]
-    """Softmax loss of each row, and the probabilities p of shape (n_classes, n_rows)."""
-    n_classes, n = eta.shape
-    softmax(eta, loss, p)
-    for i in range(n):
-        loss[i] -= eta[y[i], i]
+    """Softmax loss of each row, and the probabilities p of shape (n_classes, n_rows).
 
-
-@kernel("F[:, ::1], F[::1], F[:, ::1]")
-def softmax(eta, normaliser, p):  # type: ignore[no-untyped-def]
-    """Probabilities p_k = e^eta_k / sum_l e^eta_l, and log sum_l e^eta_l, of scores of shape (n_classes, n_rows)."""
+    The largest score is taken off before anything is added to it, so that large scores cost no digits of the loss.
+    """
     n_classes, n = eta.shape
     one = eta.dtype.type(1)
     top = np.empty(n, eta.dtype)
+    total = np.zeros(n, eta.dtype)
     for i in range(n):
         top[i] = eta[0, i]
-        normaliser[i] = 0
     for k in range(1, n_classes):
         for i in range(n):
             top[i] = max(top[i], eta[k, i])
+    for i in range(n):
+        loss[i] = top[i] - eta[y[i], i]
     for k in range(n_classes):
         for i in range(n):
             p[k, i] = exp(eta[k, i] - top[i])
-            normaliser[i] += p[k, i]
+            total[i] += p[k, i]
     for k in range(n_classes):
         for i in range(n):
-            p[k, i] *= one / normaliser[i]
+            p[k, i] *= one / total[i]
     for i in range(n):
-        normaliser[i] = top[i] + log(normaliser[i])
+        loss[i] += log(total[i])
 
 
 @dataclass(frozen=True)

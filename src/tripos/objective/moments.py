@@ -157,7 +157,8 @@ def block_moments(block: Block, *, dtype: Any = np.float64) -> Moments:
         shift = shift.astype(dtype if precision == np.float32 else np.float64)
         scatter = narrow_scatter if len(total) < WIDE else _wide_scatter
         scatter(kernel_array(block.X), Y, s, shift, total)
-    return _about_mean(total, shift, n)
+    weight = float(n if block.sample_weight is None else block.sample_weight.sum())
+    return _about_mean(total, shift, weight, n)
 
 
 def _typical(block: Block, Y: np.ndarray) -> np.ndarray:
@@ -170,9 +171,8 @@ def _typical(block: Block, Y: np.ndarray) -> np.ndarray:
     return np.concatenate([np.average(block.X[stride], axis=0, weights=weights), y])
 
 
-def _about_mean(total: np.ndarray, shift: np.ndarray, n_rows: int) -> Moments:
+def _about_mean(total: np.ndarray, shift: np.ndarray, weight: float, n_rows: int) -> Moments:
     """Moments from Z'Z with Z = [z - shift, 1]."""
-    weight = float(total[-1, -1])
     offset = total[-1, :-1] / weight
     with np.errstate(invalid="ignore", over="ignore"):  # infinite data: whoever asked sees it in the result
         scatter = total[:-1, :-1] - np.outer(weight * offset, offset)

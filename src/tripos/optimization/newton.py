@@ -85,7 +85,7 @@ class _Iterate:
 
 
 def newton(
-    objective: SmoothObjective, x0: np.ndarray, stopping: Stopping, *, hessian: np.ndarray | None = None
+    objective: SmoothObjective, x0: np.ndarray, stopping: Stopping, *, hessian_guess: np.ndarray | None = None
 ) -> Result:
     """Minimise a convex, twice differentiable objective.
 
@@ -94,7 +94,7 @@ def newton(
     objective : SmoothObjective
     x0 : ndarray of shape (n_parameters,)
     stopping : Stopping
-    hessian : ndarray of shape (n_parameters, n_parameters), optional
+    hessian_guess : ndarray of shape (n_parameters, n_parameters), optional
         An approximation of the Hessian, e.g. that of a part of the rows. With it, passes compute the gradient alone
         for as long as that serves; without it, every step has its own Hessian.
 
@@ -102,10 +102,10 @@ def newton(
     -------
     Result
     """
-    reuse = hessian is not None
+    reuse = hessian_guess is not None
     evaluate = objective.value_gradient if reuse else objective.value_gradient_hessian
     x, (value, gradient, *computed) = stopping.start(x0, evaluate)
-    here = _Iterate(x, value, gradient, Curvature(hessian if hessian is not None else computed[0]), not reuse)
+    here = _Iterate(x, value, gradient, Curvature(computed[0] if hessian_guess is None else hessian_guess), not reuse)
     previous = np.inf
     for step in range(stopping.max_iter + 1):
         direction, decrement = here.step()

@@ -169,7 +169,7 @@ class Problem:
         if not start.converged:  # e.g. classes that the sample separates and the rows do not
             return newton(self.risk, theta, stopping)
         _, _, hessian = sample.value_gradient_hessian(start.x)
-        return newton(self.risk, start.x, stopping, hessian=hessian)
+        return newton(self.risk, start.x, stopping, hessian_guess=hessian)
 
     def _diagonal_inverse(self, theta: np.ndarray) -> Inverse:
         """(g, value) -> H0^-1 g, with H0 the diagonal of the Hessian in centred columns.
