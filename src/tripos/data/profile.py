@@ -93,8 +93,8 @@ def profile(frame: Any, schema: Schema | None = None, *, random_state: int = 0) 
     >>> rides = rides.with_columns(cnt=pl.col("casual") + pl.col("registered"))
     >>> for suspect in profile(rides, Schema.infer(rides, target="cnt")).suspects:
     ...     print(suspect.column, "|", suspect.evidence)
-    casual | casual + registered = cnt in every row.
     registered | casual + registered = cnt in every row.
+    casual | casual + registered = cnt in every row.
     """
     schema = schema if schema is not None else Schema.infer(frame)
     table = schema.conform(frame)

@@ -16,6 +16,7 @@ import polars as pl
 
 from tripos.data.messages import listed
 from tripos.data.profile_links import Link, level_codes, pearson
+from tripos.data.read_numbers import ends_of
 from tripos.data.schema_kinds import Column
 
 SURE = {"AUC": 0.9999, "R2": 0.9999}  # nothing but the answer itself predicts like this
@@ -272,21 +273,22 @@ def far_codes(frame: pl.DataFrame, columns: Mapping[str, Column]) -> list[Suspec
         values = frame[name].drop_nulls()
         if len(values) < 100:
             continue
-        for end in (values.min(), values.max()):
+        for end in ends_of(values):
             rest = values.filter(values != end)
             n_codes = len(values) - len(rest)
-            if not len(rest) or n_codes < max(COMMON * len(values), 3) or not _looks_coded(float(end), rest):  # type: ignore[arg-type]
+            if not len(rest) or n_codes < max(COMMON * len(values), 3) or not _looks_coded(end, *ends_of(rest)):
                 continue
+            low, high = ends_of(rest)
             evidence = (
-                f"{name!r} is {end:g} in {n_codes:,} rows and from {rest.min():g} to {rest.max():g} in the others: "
+                f"{name!r} is {end:g} in {n_codes:,} rows and from {low:g} to {high:g} in the others: "
                 f"read the table with nulls=['{end:g}'] if that means missing."
             )
             found.append(Suspect(name, "code for missing", evidence))
     return found
 
 
-def _looks_coded(end: float, rest: pl.Series) -> bool:
-    low, high = float(rest.min()), float(rest.max())  # type: ignore[arg-type]
+def _looks_coded(end: float, low: float, high: float) -> bool:
+    """Whether `end` is a usual code (-200, 999) far from the other values, which lie between `low` and `high`."""
     distance = low - end if end < low else end - high
     nines = end == int(end) and set(str(abs(int(end)))) == {"9"} and abs(end) >= 99
     negative = end < 0 <= low and end == int(end) and (abs(end) % 100 == 0 or nines)

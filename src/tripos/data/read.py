@@ -246,7 +246,7 @@ def _require_same_columns(first: str, expected: Sequence[str], name: str, found:
 
 def _agreed(frames: list[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFrame]:
     """The frames with the same type in each column: the wider number, or text where one file holds words."""
-    casts: dict[str, pl.DataType] = {}
+    casts: dict[Any, Any] = {}
     for column in frames[0].columns:
         types = {frame.schema[column] for frame in frames if frame[column].null_count() < frame.height}
         if len(types) < 2 and all(frame.schema[column] in types for frame in frames):
@@ -261,4 +261,4 @@ def _agreed(frames: list[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFra
             state(
                 f"{column!r} holds words in {listed(words, 3)} and other values in the rest: it is text in all."
             )
-    return [frame.cast(casts) for frame in frames] if casts else frames  # type: ignore[arg-type]
+    return [frame.cast(casts) for frame in frames] if casts else frames

@@ -90,10 +90,15 @@ class Source:
             try:
                 with unpackers[self.compression](raw) as stream:
                     yield stream
-            except (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-                raise TableError(
-                    f"{self.name} is damaged or cut short and cannot be unpacked ({error}); get the file again."
-                ) from error
+            except Exception as error:
+                if not _is_damage(error):
+                    raise
+                what = (
+                    "cannot be read"
+                    if self.compression is None
+                    else "is damaged or cut short and cannot be unpacked"
+                )
+                raise TableError(f"{self.name} {what} ({error}); get the file again.") from error
 
     @cached_property
     def compression(self) -> str | None:
@@ -128,9 +133,12 @@ class Source:
                 yield chunk
 
     def lines(self, encoding: str) -> Iterator[str]:
-        """The decoded lines with their `\\n`; other marks inside a line that readers take for its end become blanks."""
+        """The decoded lines with their `\\n`; other marks inside a line that readers take for its end become blanks.
+
+        Bytes that do not decode pass as surrogates, so that a copy of the lines holds them again.
+        """
         with self.open() as file:
-            text = io.TextIOWrapper(file, encoding, newline="\n")
+            text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="\n")
             try:
                 for line in text:
                     yield line if "\r" not in line else line.replace("\r\n", "\n").replace("\r", " ")
@@ -264,3 +272,9 @@ def refuse_foreign(source: Source, head: bytes) -> None:
     for magic, what in FOREIGN.items():
         if head.startswith(magic):
             raise TableError(f"{source.name} is {what.format(path=source.path)}.")
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether an error says that bytes could not be read or unpacked; zstd's readers each have their own `ZstdError`."""
+    kinds = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+    return isinstance(error, kinds) or type(error).__name__ == "ZstdError"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from tripos.data.messages import SHOWN, counted, listed, quoted, state
-from tripos.data.read_numbers import amounts, plain_numbers
+from tripos.data.read_numbers import amounts, mean_of, plain_numbers
 
 MARKS = (
     "?", "NA", "N/A", "n/a", "N/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "NaT", "null", "NULL", "Null", "(null)",
@@ -83,7 +83,9 @@ def _clean(column: pl.Series, nulls: Sequence[str] | None, notes: Notes, places:
         return _clean_words(column, nulls, notes, places)
     if column.dtype.is_numeric() and nulls:
         values = [number for number in map(_number, nulls) if number is not None]
-        column = column.set(column.is_in(values).fill_null(False), None) if values else column
+        column = (
+            column.set(column.cast(pl.Float64).is_in(values).fill_null(False), None) if values else column
+        )
     if column.dtype.is_float() and column.is_nan().any():
         return column.fill_nan(None)
     return column
@@ -102,7 +104,7 @@ def _clean_words(column: pl.Series, nulls: Sequence[str] | None, notes: Notes, p
         marked = _without(words, MARKS_AMONG_FIGURES, None)
     if marked.null_count() == len(marked):
         return words
-    if not _probe(marked).str.contains(r"\d").mean() > 0.5:
+    if mean_of(_probe(marked).str.contains(r"\d")) <= 0.5:
         return _truth(words)
     numbers, note = plain_numbers(marked), None
     if numbers is None:
@@ -134,7 +136,7 @@ def _probe(words: pl.Series) -> pl.Series:
 def _marks(words: pl.Series, probe: pl.Series) -> Sequence[str]:
     """The marks that mean missing in this column: none in running text, where a lone "?" is one more message, and
     not "NA" among two-letter codes, where it is Namibia."""
-    if float(probe.str.count_matches(r"\s+").mean() or 0.0) >= RUNNING_TEXT:  # type: ignore[arg-type]
+    if mean_of(probe.str.count_matches(r"\s+")) >= RUNNING_TEXT:
         return []
     codes = words.unique().drop_nulls() if probe.str.len_bytes().max() == 2 else probe.clear()
     if len(codes) > COUNTRY_CODES and codes.str.contains("^[A-Z]{2}$").all():
@@ -189,7 +191,7 @@ def _mixed(
         )
         return kept
     if (
-        cells.str.contains(r"\d").mean() > 0.5 and n_odd > FEW_CELLS * n_numbers
+        mean_of(cells.str.contains(r"\d")) > 0.5 and n_odd > FEW_CELLS * n_numbers
     ):  # codes such as 84997A among 22728
         return words
     notes.others.append(

@@ -71,7 +71,7 @@ class Dialect:
         reader = (
             csv.reader(lines, delimiter=one, quoting=csv.QUOTE_NONE)
             if self.quote is None
-            else csv.reader(lines, delimiter=one, quotechar=self.quote, skipinitialspace=True)
+            else csv.reader(lines, delimiter=one, quotechar=self.quote, skipinitialspace=one != " ")
         )
         previous = csv.field_size_limit(1 << 30)
         try:
@@ -153,7 +153,8 @@ def _agreement(dialect: Dialect, lines: Sequence[str], cut: bool) -> tuple[int, 
     if not widths:
         return 0, 0.0
     width, count = Counter(widths).most_common(1)[0]
-    return width, count / len(widths)
+    nameless = widths[0] == width - 1 > 0  # R gives the row names no name
+    return width, count / (len(widths) - nameless)
 
 
 def _without_agreement(lines: Sequence[str], quote: str | None, cut: bool) -> Dialect:

@@ -13,7 +13,7 @@ from charset_normalizer import from_bytes
 from charset_normalizer.models import CharsetMatch
 
 from tripos.data.messages import closest, state
-from tripos.data.read_bytes import Source
+from tripos.data.read_bytes import HEAD, Source
 from tripos.errors import TableError
 
 UTF8 = "utf-8-sig"  # UTF-8 with or without a byte-order mark
@@ -64,14 +64,14 @@ def encoding_of(source: Source, named: str | None = None) -> str:
         return _without_mark(source, head)
     if len(head.translate(None, CONTROL)) < 0.99 * len(head):
         raise _no_text(source)
-    return UTF8 if is_utf8(head) else detect(source)
+    return UTF8 if is_utf8(head, whole=len(head) < HEAD) else detect(source)
 
 
-def is_utf8(head: bytes) -> bool:
-    """Whether the bytes are UTF-8, the last character of the piece perhaps cut."""
+def is_utf8(head: bytes, *, whole: bool) -> bool:
+    """Whether the bytes are UTF-8; unless they are the whole text, its last character may be cut."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        decoder.decode(head)
+        decoder.decode(head, final=whole)
     except UnicodeDecodeError:
         return False
     return True

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import polars as pl
 import polars.selectors as cs
 
@@ -184,12 +185,14 @@ def _from_plain(table: dict[str, Any] | list[Any], name: str) -> pl.DataFrame:
 
 
 def _from_native(table: Any, name: str) -> pl.DataFrame:
-    if hasattr(table, "set_axis"):  # pandas, whose names may be anything, twice too
+    if not (isinstance(table, nw.DataFrame) or nw.dependencies.is_into_dataframe(table)):
+        raise TableError(
+            f"{name} is {type(table).__name__}; give a path, a frame, a dict of columns or a list of dicts."
+        )
+    if nw.dependencies.is_pandas_dataframe(table):  # whose names may be anything, twice too
         table = table.set_axis(usable_names(name, [str(column) for column in table.columns]), axis=1)
     try:
         columns = Table.read(table)
-        if not columns.named:
-            raise TypeError(f"{type(table).__name__} has no column names")
         return pl.DataFrame([columns.series(column).rename(column) for column in columns.names])
     except (TypeError, ValueError) as error:
         raise TableError(f"{name} cannot be used as a table: {error}") from error

@@ -135,10 +135,10 @@ def rewrite(
             continue
         writer.writerow(row[: dialect.width] + [""] * (dialect.width - len(row)))
         if buffer.tell() > 1 << 20:
-            spool.write(buffer.getvalue().encode())
+            spool.write(buffer.getvalue().encode("utf-8", "surrogateescape"))
             buffer.seek(0)
             buffer.truncate()
-    spool.write(buffer.getvalue().encode())
+    spool.write(buffer.getvalue().encode("utf-8", "surrogateescape"))
     return spool.source(), clean
 
 

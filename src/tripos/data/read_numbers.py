@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import polars as pl
 
 CURRENCIES = (
@@ -42,6 +44,16 @@ GROUPINGS = (
         ".",
     ),
 )
+
+
+def mean_of(values: pl.Series) -> float:
+    """The mean of numbers or truth values; 0 of none."""
+    return float(cast(Any, values.mean()) or 0.0)
+
+
+def ends_of(values: pl.Series) -> tuple[float, float]:
+    """The least and the greatest number."""
+    return float(cast(Any, values.min())), float(cast(Any, values.max()))
 
 
 def plain_numbers(words: pl.Series) -> pl.Series | None:
@@ -100,7 +112,7 @@ def amounts(words: pl.Series) -> tuple[pl.Series | None, str | None]:
     negative = (parts["sign"] == "-") | (parts["inner_sign"] == "-") | words.str.starts_with("(")
     values = pl.select(pl.when(negative).then(-values).otherwise(values)).to_series().alias(words.name)
     grouped = bool((digits != plain).any())
-    if not grouped and not affixes:  # figures alone that are no plain numbers: codes
+    if not (grouped or affixes or words.str.starts_with("(").any()):  # figures alone, no plain numbers: codes
         return None, None
     return values, _note(next(iter(affixes), ""), grouping if grouped else "")
 

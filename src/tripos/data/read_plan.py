@@ -107,6 +107,10 @@ def plan_text(source: Source, asked: Asked, spools: ExitStack) -> Plan:
         source, encoding = unpack(source, spools.enter_context(Spool(source.name)), encoding), UTF8
         text = source.head().decode(encoding, errors="replace")
     dialect, rows = sniff(text, cut=len(head) >= HEAD, delimiter=asked.delimiter, quote=asked.quote)
+    if not rows:
+        raise TableError(
+            f"{source.name} holds nothing but delimiters; a table needs names and at least one row."
+        )
     plan = _named(Plan(source, encoding, dialect, asked, rows))
     for column in asked.columns or ():
         if column not in plan.names:

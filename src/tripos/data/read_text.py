@@ -24,28 +24,37 @@ from tripos.errors import TableError
 NOT_OF_TYPE = re.compile(
     r"could not parse `.*` as dtype `(?!str)\w+` at column '.*' \(column number (\d+)\)", re.DOTALL
 )
+ATTEMPTS = 4  # as planned, decoded, without quotes, rewritten
 RETYPED = 5  # columns read as text one after the other before all of them are
 
 
 def read_text(source: Source, asked: Asked) -> pl.DataFrame:
     """Read a delimited text table of any dialect and encoding."""
     with ExitStack() as spools:
-        plan = plan_text(source, asked, spools)
-        try:
-            frame = _parse(plan)
-            again = _checked(plan, frame, spools)
-        except pl.exceptions.PolarsError as error:
-            again = _second_plan(plan, spools, error)
-        if again is not plan:
-            plan = again
-            try:
-                frame = _parse(plan)
-            except pl.exceptions.PolarsError as error:
-                raise TableError(f"{plan.name} cannot be read as a table: {error}") from error
+        plan, frame = _parsed(plan_text(source, asked, spools), spools)
         frame = _without_empty_lines(frame, plan.name)
         frame = _without_trailing_delimiter(frame, plan)
         frame = frame.select(name for name in plan.wanted if name in frame.columns)
         return clean_cells(frame, plan.name, asked.nulls, plan.places)
+
+
+def _parsed(plan: Plan, spools: ExitStack) -> tuple[Plan, pl.DataFrame]:
+    """The table, read by the plan or by what became of it."""
+    failure: Exception | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            frame = _parse(plan)
+            again = _checked(plan, frame, spools)
+        except pl.exceptions.PolarsError as error:
+            failure = error
+            again = plan if plan.original is not None else _second_plan(plan, spools, error)
+            if again is plan:
+                break
+        else:
+            if again is plan:
+                return plan, frame
+        plan = again
+    raise TableError(f"{plan.name} cannot be read as a table: {failure}") from failure
 
 
 def _parse(plan: Plan) -> pl.DataFrame:
@@ -75,8 +84,13 @@ def _scan(plan: Plan, types: dict[str, pl.DataType]) -> pl.DataFrame:
         glob=False,
     )
     if plan.asked.columns is not None:
-        lazy = lazy.select(dict.fromkeys([*plan.wanted, plan.names[-1]]))  # the last column shows short lines
-    return lazy.collect()
+        lazy = lazy.select(
+            list(dict.fromkeys([*plan.wanted, plan.names[-1]]))
+        )  # the last column shows short lines
+    try:
+        return lazy.collect()
+    except pl.exceptions.PanicException as error:  # polars 2.1 does so over a lone quote at the end
+        raise pl.exceptions.ComputeError(str(error)) from error
 
 
 def _checked(plan: Plan, frame: pl.DataFrame, spools: ExitStack) -> Plan:

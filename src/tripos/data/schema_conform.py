@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from tripos.data.messages import closest, counted, listed, quoted, state
 from tripos.data.read_cells import MARKS, MARKS_AMONG_FIGURES
 from tripos.data.read_numbers import amounts, plain_numbers
-from tripos.data.schema_dates import HOURS, parse
+from tripos.data.schema_dates import HOURS, find_format, parse
 from tripos.data.schema_kinds import Column
 from tripos.errors import TableError
 
@@ -33,7 +33,10 @@ def conform(frame: pl.DataFrame, columns: Mapping[str, Column], target: str | No
             f"The table has {counted(len(extra), 'column')} that the training table had not, ignored: {listed(extra)}."
         )
     known = [column for name, column in columns.items() if name in frame.columns]
-    return pl.DataFrame([_conformed(frame[column.name], column, column.name == target) for column in known])
+    # by name: a list of series would rename the one with an empty name
+    return pl.DataFrame(
+        {column.name: _conformed(frame[column.name], column, column.name == target) for column in known}
+    )
 
 
 def _require_columns(frame: pl.DataFrame, columns: Mapping[str, Column], target: str | None) -> None:
@@ -154,9 +157,12 @@ def _dates(values: pl.Series, column: Column) -> pl.Series:
         return plain.cast(dtype)
     words = _unmarked(values, (*MARKS, *MARKS_AMONG_FIGURES)) if values.dtype == pl.String else values
     moments = parse(words, column.format or "%Y-%m-%d")
-    if moments.null_count() > words.null_count() and values.dtype == pl.String:
-        iso = words.str.to_datetime(strict=False, time_unit="us") if column.format != HOURS else moments
-        moments = iso if iso.null_count() == words.null_count() else moments
+    if (
+        moments.null_count() > words.null_count() and words.dtype == pl.String
+    ):  # perhaps another format throughout
+        found = find_format(words)
+        if found is not None and (found.text == HOURS) == (column.format == HOURS):
+            moments = parse(words, found.text)
     bad = words.is_not_null() & moments.is_null()
     if bad.any():
         what = (
@@ -187,8 +193,8 @@ def _as_words(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
 
-def _unmarked(words: pl.Series, marks: object) -> pl.Series:
+def _unmarked(words: pl.Series, marks: Iterable[str]) -> pl.Series:
     """Stripped of blanks, empty cells and missing marks as null."""
     words = words.str.strip_chars()
-    found = words.is_in(["", *marks]).fill_null(False)  # type: ignore[misc]
+    found = words.is_in(["", *marks]).fill_null(False)
     return words.set(found, None) if found.any() else words

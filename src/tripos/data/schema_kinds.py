@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from tripos.data.messages import counted, quoted
+from tripos.data.read_numbers import ends_of, mean_of
 from tripos.data.schema_dates import HOURS, find_format, parse
 from tripos.data.schema_scales import order_of
 
@@ -167,7 +168,7 @@ def _numeric(values: pl.Series, present: pl.Series, n_distinct: int) -> Column:
             "Float64",
             reason=f"numbers from {_short(present.min())} to {_short(present.max())}",
         )
-    low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+    low, high = map(int, ends_of(present))
     column = Column(name, "number", "Int64" if values.dtype.is_integer() else "Float64")
     if (low, high) == (0, 1):
         return replace(column, kind="boolean", dtype="Boolean", levels=("0", "1"), reason="only 0 and 1")
@@ -242,8 +243,8 @@ def _words(name: str, values: pl.Series, present: pl.Series, n_distinct: int) ->
     probe = (
         present.unique(maintain_order=True).head(PROBE) if n_distinct > TEXT_LEVELS else present.head(PROBE)
     )
-    n_words = float(probe.str.count_matches(r"\S+").mean() or 0.0)  # type: ignore[arg-type]
-    length = float(probe.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
+    n_words = mean_of(probe.str.count_matches(r"\S+"))
+    length = mean_of(probe.str.len_chars())
     if _is_key(name, probe, len(present), n_distinct, n_words, length):
         return replace(
             column,
@@ -323,7 +324,7 @@ def _is_key(
     if n_distinct == n_present:
         return True
     named = bool(set(name_words(name)[-1:]) & IDENTIFIER_NAMES)
-    tokens = float(probe.str.contains(UNIQUE_TOKEN).mean() or 0.0)  # type: ignore[arg-type]
+    tokens = mean_of(probe.str.contains(UNIQUE_TOKEN))
     return n_distinct >= NEARLY_ALL * n_present and (named or tokens >= 0.9)
 
 

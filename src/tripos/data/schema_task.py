@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tripos.data.messages import closest, counted, listed, quoted, state
+from tripos.data.read_numbers import ends_of
 from tripos.data.schema_kinds import Column, name_words
 from tripos.errors import TableError
 
@@ -27,7 +28,6 @@ CLASS_NAMES = {
     "species",
     "kind",
     "group",
-    "y",
     "cover",
     "digit",
     "cluster",
@@ -105,8 +105,8 @@ def _is_flat(present: pl.Series, n_distinct: int) -> bool:
     """Whether every number is about as frequent as any other, in many rows each: a measured quantity never is."""
     if n_distinct > MOST_FLAT or n_distinct * FLAT_ROWS > len(present):
         return False
-    rows = present.value_counts()["count"]
-    return int(rows.max()) <= 2 * int(rows.min())  # type: ignore[arg-type]
+    fewest, most = ends_of(present.value_counts()["count"])
+    return most <= 2 * fewest
 
 
 def _is_hill(present: pl.Series) -> bool:
