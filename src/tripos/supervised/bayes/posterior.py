@@ -131,6 +131,9 @@ class NaiveBayes(Classifier, abc.ABC):
 
     # ---- fit -----------------------------------------------------------------------------------
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "class_count_")  # a first call that failed may have set `classes_`
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn the density of each class.
 
