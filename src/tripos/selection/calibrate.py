@@ -91,7 +91,9 @@ def calibration_curve(
     given = checks.weights(sample_weight, len(p))
     weight = np.ones(len(p)) if given is None else given.astype(np.float64)
     edges = (
-        np.linspace(0, 1, bins + 1) if strategy == "uniform" else np.quantile(p, np.linspace(0, 1, bins + 1))
+        np.linspace(0, 1, bins + 1)
+        if strategy == "uniform"
+        else np.percentile(p, 100 * np.linspace(0, 1, bins + 1))
     )
     bin_of = np.searchsorted(edges[1:-1], p)
     count = np.bincount(bin_of, weight, bins)

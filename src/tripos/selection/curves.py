@@ -6,6 +6,7 @@ import math
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tripos.selection.splitting import Fold, as_folds, folds, nested_order
 from tripos.selection.validation import cross_validate, measure_all, scorers_for
 
 FEWEST_ROWS = 50
+_FIFTHS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +141,10 @@ def learning_curve(
     scorer : name or Scorer, optional
         Default: accuracy for classifiers, R2 for regressors.
     repeats : int, scikit-learn splitter, or list of (train, held out)
-        How many times to draw anew: a number r gives r folds, each held out once (and with 1 a single fifth).
+        How many times to draw anew, with a fifth of the rows held out each time; or the parts themselves.
     groups, time
-        As in `cross_validate`; with `time` a size takes the latest rows before the held out ones.
+        As in `cross_validate`. With `time` the latest rows are held out, a size takes the latest rows before
+        them, and there is nothing to draw anew.
     on_point : callable of LearningPoint, optional
         Called after each size. When it returns True the curve ends there.
     random_state : int
@@ -204,12 +207,14 @@ def _experiences(
 ) -> tuple[list[Fold], list[np.ndarray]]:
     """The (train, held out) parts, and each part's training rows in the order in which experience grows."""
     stratify = is_classifier(estimator)
-    if repeats == 1:
-        parts = folds(rows.y, 5, stratify=stratify, groups=groups, time=time, random_state=random_state)[-1:]
+    if not isinstance(repeats, (int, np.integer)):
+        parts = as_folds(repeats, rows.y, stratify=stratify)
+    elif time is not None:
+        parts = folds(rows.y, _FIFTHS, stratify=False, groups=groups, time=time)[-1:]
     else:
-        parts = as_folds(
-            repeats, rows.y, stratify=stratify, groups=groups, time=time, random_state=random_state
-        )
+        rounds = streams(random_state, -(-max(1, int(repeats)) // _FIFTHS))
+        dealt = [folds(rows.y, _FIFTHS, stratify=stratify, groups=groups, random_state=one) for one in rounds]
+        parts = list(chain.from_iterable(dealt))[: int(repeats)]
     if min(len(train) for train, _ in parts) < 2:
         raise SplitError("a learning curve needs at least two training rows")
     if time is not None:

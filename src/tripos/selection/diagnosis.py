@@ -68,10 +68,9 @@ def diagnose_fit(curve: LearningCurve, *, baseline: float | None = None) -> Diag
     span = (perfect - (curve.baseline if baseline is None else baseline)) or 1.0
     gap, distance = float(curve.train_mean[-1] - held[-1]) / span, (perfect - float(held[-1])) / span
     half = int(np.flatnonzero(sizes <= max(sizes[-1] / 2, sizes[0]))[-1])
-    rise, rise_noise = _growth(curve, 0, span)
     gain, noise = (part / math.log2(sizes[-1] / sizes[half]) for part in _growth(curve, half, span))
     helps = gain > max(2 * noise, _NEGLIGIBLE)
-    if rise <= max(2 * rise_noise, _NEGLIGIBLE) and distance > _FAR_FROM_PERFECT:
+    if 1 - distance <= max(2 * _error_of_mean(curve.validation_scores[-1]) / abs(span), _NEGLIGIBLE):
         kind = "does not learn"
     elif gap > _LARGE_GAP:
         kind = "high variance"
@@ -85,9 +84,13 @@ def diagnose_fit(curve: LearningCurve, *, baseline: float | None = None) -> Diag
 def _growth(curve: LearningCurve, start: int, span: float) -> tuple[float, float]:
     """Mean over the repeats of last score - score at `start`, and its standard error, as shares of the span."""
     grown = (curve.validation_scores[-1] - curve.validation_scores[start]) / span
-    grown = grown[~np.isnan(grown)]
-    error = float(grown.std(ddof=1)) / math.sqrt(len(grown)) if len(grown) > 1 else 0.0
-    return float(grown.mean()) if len(grown) else 0.0, error
+    good = grown[~np.isnan(grown)]
+    return float(good.mean()) if len(good) else 0.0, _error_of_mean(grown)
+
+
+def _error_of_mean(values: np.ndarray) -> float:
+    good = values[~np.isnan(values)]
+    return float(good.std(ddof=1)) / math.sqrt(len(good)) if len(good) > 1 else 0.0
 
 
 def _sentence(kind: str, helps: bool, gap: float, distance: float, gain: float) -> str:
@@ -97,7 +100,7 @@ def _sentence(kind: str, helps: bool, gap: float, distance: float, gain: float) 
         else "the curve has levelled off, so more rows of the same kind would change little"
     )
     told = {
-        "does not learn": "The score does not rise with the rows: these columns say little about the target, "
+        "does not learn": "The score is no better than ignoring the columns: these columns say little about the target, "
         "or the model cannot use what they say",
         "high variance": f"High variance: the training rows are scored better by {gap:.0%} of what there is to gain; "
         "a simpler or more regularised model would narrow that, and " + rows,

@@ -104,7 +104,8 @@ class Shuffled:
     def __init__(self, X: Any) -> None:
         self.X = X
         self._array = X.copy() if isinstance(X, np.ndarray) else None
-        self._columns: Any = X.tocsc() if sp.issparse(X) else None
+        self._columns: Any = X.tocsc(copy=True) if sp.issparse(X) else None
+        self._before: Any = X.tocsc(copy=True) if sp.issparse(X) else None
         is_matrix = isinstance(X, np.ndarray) or sp.issparse(X)
         self._frame: Any = None if is_matrix else nw.from_native(X, eager_only=True)
 
@@ -116,12 +117,20 @@ class Shuffled:
         if self._frame is not None:
             name = self._frame.columns[j]
             return self._frame.with_columns(self._frame[name][order].alias(name)).to_native()
-        before = self._columns[:, [j]]
-        change = (before.tocsr()[order] - before).tocoo()  # zeros but in column j
-        at = (change.row, np.full(change.nnz, j))
-        return self.X + sp.csr_matrix((change.data, at), shape=self.X.shape)
+        place = np.empty(len(order), np.int64)  # new position of each row
+        place[order] = np.arange(len(order))
+        stored = slice(self._before.indptr[j], self._before.indptr[j + 1])
+        rows = place[self._before.indices[stored]]
+        ascending = np.argsort(rows)
+        self._columns.indices[stored] = rows[ascending]
+        self._columns.data[stored] = self._before.data[stored][ascending]
+        return self._columns.tocsr()
 
     def restore(self, j: int) -> None:
         """Puts column j back."""
         if self._array is not None:
             self._array[:, j] = self.X[:, j]
+        if self._columns is not None:
+            stored = slice(self._before.indptr[j], self._before.indptr[j + 1])
+            self._columns.indices[stored] = self._before.indices[stored]
+            self._columns.data[stored] = self._before.data[stored]

@@ -62,7 +62,7 @@ class FoldResult:
     cause: Exception | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
     """What cross-validation found.
 
@@ -132,6 +132,11 @@ class CrossValidation:
             "predict_seconds": self.predict_seconds,
             "errors": self.errors,
         }
+
+    def __repr__(self) -> str:
+        first = self.scorers[0].name
+        score = f"{first} {self.mean():.4f} ± {self.standard_error():.4f}"
+        return f"CrossValidation({len(self.folds)} folds, {score})"
 
     def __str__(self) -> str:
         width = max(len(found.title or found.name) for found in self.scorers)
