@@ -135,6 +135,8 @@ def predict(
         from tripos.workflow.predict import predict_table
 
         done = predict_table(run, table, out, carry=tuple(carry or ()), runs=runs, json_lines=as_json and out is None)
+        for note in done["notes"]:
+            typer.echo(f"note: {note}", err=True)
         if out is not None:
             _print_json(done) if as_json else typer.echo(f"{done['rows']:,} rows predicted: {done['out']}")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
 from tripos.compute.budget import TimeBudget
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.progress import Display
-from tripos.workflow.search import TRIALS, make_plan, nested_sample, planned_steps, rungs_for, search
+from tripos.workflow.search import TRIALS, make_plan, planned_steps, rungs_for, search
 from tripos.workflow.store import Journal
 
 
@@ -174,11 +173,3 @@ def test_rungs_grow_to_all_rows_or_the_cap(rows):
 
 def test_long_texts_start_with_fewer_rows():
     assert rungs_for(30_000, 2_000)[0] < rungs_for(30_000, 100)[0]
-
-
-def test_every_beginning_of_a_nested_sample_keeps_the_classes_in_proportion():
-    codes = np.repeat([0, 1, 2], [900, 90, 10])
-    order = nested_sample(codes, 1000, seed=1)
-    assert sorted(order) == list(range(1000))
-    for size in (100, 200, 500):
-        assert np.abs(np.bincount(codes[order[:size]], minlength=3) / size - [0.9, 0.09, 0.01]).max() <= 1.5 / size

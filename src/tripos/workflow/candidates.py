@@ -51,7 +51,6 @@ BINNED = Variant("binned numbers", {"numbers": "bins", "scale": "none"}, require
 VARIANTS: dict[str, tuple[Variant, ...]] = {
     "LogisticRegression": (BINNED,),
     "Ridge": (BINNED,),
-    "MultinomialNB": (BINNED,),
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tripos.metrics.scorers import Scorer, report_scorers, scorer
-from tripos.selection import bootstrap_interval
+from tripos.selection.intervals import bootstrap_interval
 from tripos.workflow.figures import probability_column
 from tripos.workflow.task import Task
 
@@ -46,18 +46,25 @@ def measured(measure: Scorer, y: np.ndarray, predicted: pl.DataFrame, task: Task
     return measure.measure(y, as_needed(measure, predicted, task), classes=known or None)
 
 
-def score_test(y: np.ndarray, predicted: pl.DataFrame, baseline: pl.DataFrame, task: Task, seed: int) -> dict[str, Any]:
+def score_test(
+    y: np.ndarray,
+    predicted: pl.DataFrame,
+    baseline: pl.DataFrame,
+    task: Task,
+    seed: int,
+    groups: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Every measure of the task on the test rows, with its 95 % interval and the baseline's value.
 
     The interval resamples the test rows with replacement (percentile bootstrap; Efron, 1979,
     doi:10.1214/aos/1176344552): it says how much the score owes to which rows happened to be put aside.
     """
     chosen = scorer(task.metric)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for measure in dict.fromkeys((chosen, *report_scorers(task.kind))):
         try:
             value = measured(measure, y, predicted, task)
-            low, high = interval(measure, y, predicted, task, seed)
+            low, high = interval(measure, y, predicted, task, seed, groups)
             base = measured(measure, y, baseline, task)
         except (ValueError, TypeError) as error:
             if measure is chosen:
@@ -66,30 +73,41 @@ def score_test(y: np.ndarray, predicted: pl.DataFrame, baseline: pl.DataFrame, t
             continue
         rows.append(
             {
-                **{"name": measure.name, "title": measure.title, "less": not measure.greater_is_better},
-                **{"value": value, "low": low, "high": high, "baseline": base},
+                "name": measure.name,
+                "title": measure.title,
+                "less": not measure.greater_is_better,
+                "value": value,
+                "low": low,
+                "high": high,
+                "baseline": base,
             }
         )
     first = rows[0]
     return {
         "rows": len(y),
-        **{"score": first["value"], "low": first["low"], "high": first["high"], "baseline": first["baseline"]},
+        "score": first["value"],
+        "low": first["low"],
+        "high": first["high"],
+        "baseline": first["baseline"],
         "measures": rows,
     }
 
 
-def interval(measure: Scorer, y: np.ndarray, predicted: pl.DataFrame, task: Task, seed: int) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a measure; classes that a resample misses are left to the measure."""
+def interval(
+    measure: Scorer, y: np.ndarray, predicted: pl.DataFrame, task: Task, seed: int, groups: np.ndarray | None
+) -> tuple[float, float]:
+    """The 95 % bootstrap interval of a measure; whole groups are drawn where rows belong together."""
     known = [label for label in task.classes if probability_column(label) in predicted.columns]
-    resamples = int(np.clip(MOST_RESAMPLED_ROWS // len(y), 100, RESAMPLES))
-
-    def value(y_true: np.ndarray, prediction: np.ndarray) -> float:
-        return measure.measure(y_true, prediction, classes=known or None)
-
     found = bootstrap_interval(
-        value, y, as_needed(measure, predicted, task), n_resamples=resamples, random_state=seed
+        measure,
+        y,
+        as_needed(measure, predicted, task),
+        n_resamples=int(np.clip(MOST_RESAMPLED_ROWS // len(y), 100, RESAMPLES)),
+        classes=known or None,
+        groups=groups,
+        random_state=seed,
     )
-    return float(found[0]), float(found[1])
+    return found.low, found.high
 
 
 def repeats_of_training(train: pl.DataFrame, test: pl.DataFrame) -> np.ndarray:

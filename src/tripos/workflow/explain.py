@@ -9,10 +9,10 @@ import polars as pl
 import scipy.sparse as sp
 
 from tripos.metrics.scorers import Scorer
-from tripos.selection import permutation_importance
+from tripos.selection.importance import permutation_importance
 
 MOST_ROWS, MOST_ROWS_OF_TEXT, REPEATS = 4000, 400, 5
-TOP = 40
+TOP = 24
 _SAMPLE = 20_000
 
 
@@ -27,13 +27,12 @@ def importances(
     limit = MOST_ROWS_OF_TEXT if has_text else MOST_ROWS
     rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:limit])
     found = permutation_importance(model, frame[rows], y[rows], measure, n_repeats=REPEATS, random_state=seed)
-    order = np.argsort(-np.asarray(found.mean), kind="stable")[:TOP]
-    names = list(frame.columns)
+    order = found.order[:TOP]
     return {
-        "names": [names[k] for k in order],
-        "mean": [float(found.mean[k]) for k in order],
-        "sd": [float(found.sd[k]) for k in order],
-        "rows": len(rows),
+        "names": [found.names[j] for j in order],
+        "mean": found.mean[order].tolist(),
+        "sd": found.sd[order].tolist(),
+        "rows": found.n_rows,
     }
 
 
@@ -80,7 +79,7 @@ def _weights(learner: Any) -> tuple[np.ndarray | None, list[Any]]:
 def _spread(X: Any) -> np.ndarray:
     """Standard deviation of each encoded column, shape (n_encoded,)."""
     if not sp.issparse(X):
-        return np.asarray(X, dtype=np.float64).std(axis=0)
+        return np.asarray(np.asarray(X, dtype=np.float64).std(axis=0))
     mean = np.asarray(X.mean(axis=0)).ravel()
     squares = np.asarray(X.multiply(X).mean(axis=0)).ravel()
-    return np.sqrt(np.maximum(squares - mean**2, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squares - mean**2, 0.0)))

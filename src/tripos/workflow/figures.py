@@ -34,6 +34,8 @@ def sketch(column: Mapping[str, Any]) -> str:
 def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:
     board = [row for row in record["leaderboard"] if not row["failure"] and row["rows"] == record["leaderboard"][0]["rows"]]
     figures = {}
+    if sum(not row["baseline"] for row in board) > 1:  # the baseline, far away, would press the others together
+        board = [row for row in board if not row["baseline"]]
     if len(board) > 1:
         figures["leaderboard"] = plotting.svg(
             plotting.leaderboard,
@@ -55,7 +57,7 @@ def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:
             baseline=learning["baseline"],
         )
     importances = record["uses"].get("importances")
-    if importances and importances["names"]:
+    if importances and len(importances["names"]) > 1:
         figures["importances"] = plotting.svg(
             plotting.importances, importances["mean"], importances["sd"], importances["names"], top=15
         )
@@ -151,11 +153,9 @@ def strip(score: float, low: float, high: float, baseline: float, perfect: float
     """Where the result strip draws the interval, the score and the baseline, on a scale of 0 to 1000."""
     ends = sorted((baseline, perfect))
     left, right = min(ends[0], low), max(ends[1], high)
-    pad = 0.04 * ((right - left) or 1.0)
-    left, right = left - pad, right + pad
 
     def place(value: float) -> float:
-        return round(1000 * (value - left) / (right - left), 1) if math.isfinite(value) else 0.0
+        return round(1000 * (value - left) / ((right - left) or 1.0), 1) if math.isfinite(value) else 0.0
 
     return {
         "low": place(low),

@@ -66,7 +66,9 @@ class Standing:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Standing:
         known = {f.name for f in fields(cls)}
-        kept = {k: math.nan if v is None and k.endswith("_seconds") else v for k, v in values.items() if k in known}
+        kept: dict[str, Any] = {k: v for k, v in values.items() if k in known}
+        for name in ("fit_seconds", "predict_seconds"):
+            kept[name] = math.nan if kept.get(name) is None else kept[name]  # JSON has no NaN
         return cls(**kept)
 
 

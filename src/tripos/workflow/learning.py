@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,15 @@ import polars as pl
 
 from tripos.compute.budget import TimeBudget
 from tripos.metrics.scorers import Scorer
-from tripos.workflow.candidates import Candidate
-from tripos.workflow.search import nested_sample
-from tripos.workflow.trial import Fold
+from tripos.selection import LearningCurve, diagnose_fit
+from tripos.selection import learning_curve as grow
+from tripos.selection.curves import LearningPoint
+from tripos.selection.splitting import Fold
 
 FEWEST = 50
-MOST_SCORED = 20_000  # rows a point is scored on: enough for three digits
+MOST_HELD_OUT = 20_000  # rows a point is scored on: enough for three digits
+MANY_ROWS = 30_000  # from here on two repeats tell as much as five
 _STEPS = (1, 2, 5)
-
-OnPoint = Callable[[int, list[float], list[float]], None]
 
 
 def sizes_up_to(n_rows: int, fewest: int = FEWEST) -> list[int]:
@@ -39,75 +39,63 @@ def sizes_up_to(n_rows: int, fewest: int = FEWEST) -> list[int]:
 
 
 def learning_curve(
-    candidate: Candidate,
-    params: Mapping[str, Any],
+    model: Any,
     frame: pl.DataFrame,
     y: np.ndarray,
-    schema: Any,
     folds: Sequence[Fold],
     measure: Scorer,
     *,
-    codes: np.ndarray | None,
     seed: int,
     budget: TimeBudget,
-    on_point: OnPoint | None = None,
-) -> dict[str, Any]:
+    on_point: Callable[[LearningPoint], None],
+) -> tuple[LearningCurve, bool]:
     """Fits the whole pipeline on ever more rows of each fold and scores it on the rows held out.
-
-    Smaller experiences are parts of larger ones. A size at which a fit is not possible (one class only) is left
-    out; when the budget is over the curve ends, and says so.
 
     Returns
     -------
-    dict with "sizes", "train" and "valid" (a list of scores per size) and "cut"
+    curve : LearningCurve
+    cut : bool
+        Whether the budget was over before all training rows were reached.
     """
-    most = min(len(train) for train, _ in folds)
-    orders = [train[nested_sample(None if codes is None else codes[train], len(train), seed)] for train, _ in folds]
-    held_out = [valid[nested_sample(None, len(valid), seed)[:MOST_SCORED]] for _, valid in folds]
-    result: dict[str, Any] = {"sizes": [], "train": [], "valid": [], "cut": False}
-    for size in sizes_up_to(most):
-        if budget.over and len(result["sizes"]) > 1:
-            result["cut"] = True
-            break
-        fit, valid = [], []
-        for order, held in zip(orders, held_out):
-            pair = _point(candidate, params, frame, y, schema, order[:size], held, measure, seed)
-            if pair is not None:
-                fit.append(pair[0])
-                valid.append(pair[1])
-            if budget.over and valid:
-                break  # a point on fewer folds is still a point
-        if valid:
-            result["sizes"].append(size)
-            result["train"].append(fit)
-            result["valid"].append(valid)
-            if on_point is not None:
-                on_point(size, fit, valid)
-    return result
+    repeats = list(folds) if len(y) < MANY_ROWS else list(folds)[-2:]
+    held = [(train, _part(valid, seed)) for train, valid in repeats]
+    sizes = sizes_up_to(min(len(train) for train, _ in held))
 
+    def after(point: LearningPoint) -> bool:
+        on_point(point)
+        return budget.over
 
-def _point(
-    candidate: Candidate,
-    params: Mapping[str, Any],
-    frame: pl.DataFrame,
-    y: np.ndarray,
-    schema: Any,
-    train: np.ndarray,
-    held: np.ndarray,
-    measure: Scorer,
-    seed: int,
-) -> tuple[float, float] | None:
-    rows = np.sort(train)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            model = candidate.pipeline(schema, params, seed).fit(frame[rows], y[rows])
-            seen = np.sort(train[:MOST_SCORED])
-            return value_of(measure, model, frame[seen], y[seen]), value_of(measure, model, frame[held], y[held])
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError):
-            return None  # too few rows of some class, or fewer rows than the method needs
+        while True:
+            try:
+                curve = grow(
+                    model, frame, y, sizes=sizes, scorer=measure, repeats=held, on_point=after, random_state=seed
+                )
+                break
+            except ValueError:  # no repeat can be fitted on so few rows
+                if len(sizes) == 1:
+                    raise
+                sizes = sizes[1:]
+    return curve, int(curve.sizes[-1]) < sizes[-1]
 
 
-def value_of(measure: Scorer, model: Any, X: Any, y: np.ndarray) -> float:
-    """A measure of a fitted model in the measure's own direction."""
-    return measure.measure(y, measure.predict(model, X), classes=getattr(model, "classes_", None))
+def _part(rows: np.ndarray, seed: int) -> np.ndarray:
+    if len(rows) <= MOST_HELD_OUT:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST_HELD_OUT, replace=False))
+
+
+def described(curve: LearningCurve, cut: bool, baseline: float) -> dict[str, Any]:
+    """The curve and what it says, in plain data."""
+    try:
+        found = diagnose_fit(curve, baseline=baseline)
+        headline, _, text = found.sentence.partition(": ")
+        kind, more = found.kind, found.more_rows_help
+    except ValueError:
+        headline, text, kind, more = "There are too few rows for a curve", "", "unknown", False
+    return {
+        **{"sizes": curve.sizes.tolist(), "train": curve.train_scores.tolist(), "valid": curve.validation_scores.tolist()},
+        **{"fit_seconds": curve.fit_seconds.tolist(), "cut": cut, "baseline": baseline},
+        **{"kind": kind, "more_rows_help": more, "headline": headline, "text": text},
+    }

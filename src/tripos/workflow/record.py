@@ -48,9 +48,6 @@ def compose(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The whole record, in JSON's own kinds."""
-    dummy = next((s.score for s in found.board if s.baseline), measure.perfect)
-    curve |= {"baseline": dummy, "perfect": measure.perfect}
-    curve |= wording.diagnose(curve["sizes"], curve["train"], curve["valid"], baseline=dummy, perfect=measure.perfect)
     record = {
         **{"status": "complete", "created": experience.created, "table": config.table, "name": config.stem()},
         "task": experience.task.to_dict(),

@@ -17,6 +17,7 @@ import polars as pl
 
 import tripos
 from tripos.compute.budget import readable_bytes
+from tripos.data.messages import counted
 from tripos.workflow import figures, wording
 from tripos.workflow.profile_table import profile_rows
 from tripos.workflow.progress import printable, readable_seconds
@@ -199,8 +200,7 @@ def _uses(record: Mapping[str, Any]) -> dict[str, Any]:
     found, effects = uses.get("importances"), uses.get("coefficients")
     if not found:
         return {"text": "The baseline looks at no column.", "importance_caption": "", "coefficient_caption": ""}
-    leading = [name for name, mean in zip(found["names"], found["mean"]) if mean > 0][:3]
-    text = f"It leans most on {' and '.join([', '.join(leading[:-1]), leading[-1]] if len(leading) > 1 else leading)}." if leading else "No single column is missed when it is shuffled."
+    text = _leading(found, title)
     caption = (
         f"Loss of {title} when one column is shuffled, on {found['rows']:,} rows held out from the fit. "
         "Columns that tell the same share their importance."
@@ -214,17 +214,28 @@ def _uses(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"text": text, "importance_caption": caption, "coefficient_caption": effect}
 
 
+def _leading(found: Mapping[str, Any], title: str) -> str:
+    """Which columns the model would miss most."""
+    leading = [name for name, mean in zip(found["names"], found["mean"]) if mean > 0][:3]
+    if len(found["names"]) == 1:
+        return f"There is one column to learn from, {found['names'][0]}; shuffling it costs {found['mean'][0]:.3g} of {title}."
+    if not leading:
+        return "No single column is missed when it is shuffled: what they tell, they tell together."
+    named = leading[0] if len(leading) == 1 else f"{', '.join(leading[:-1])} and {leading[-1]}"
+    return f"It leans most on {named}."
+
+
 def _data(record: Mapping[str, Any], safe: Any) -> dict[str, Any]:
     rows = profile_rows(record)
     shown = rows[:MOST_COLUMNS]
     for row in shown:
         row["sketch"] = safe(figures.sketch(row))
     left_out = len(record["left_out"])
-    text = f"{len(record['features'])} columns are used" + (f", {left_out} are left out with the reason beside them." if left_out else ".")
+    text = counted(len(record["features"]), "column is", "columns are") + " learned from"
+    text += f", {left_out:,} left out with the reason beside." if left_out else "."
     text += " What is said here was learned from the training rows alone."
     more = f"{len(rows) - MOST_COLUMNS} more columns are in metrics.json." if len(rows) > MOST_COLUMNS else ""
-    regression = record["task"]["kind"] == "regression"
-    return {"columns": shown, "text": text, "more": more, "link_title": "correlation" if regression else "link to target"}
+    return {"columns": shown, "text": text, "more": more}
 
 
 def _use(record: Mapping[str, Any], folder: str) -> dict[str, str]:

@@ -8,25 +8,29 @@
 
 from __future__ import annotations
 
+import math
 import time as clock
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.base import clone
 
 from tripos import artifact
 from tripos.compute.budget import TimeBudget
 from tripos.compute.random import derive
 from tripos.errors import RunError
 from tripos.metrics.scorers import Scorer, scorer
+from tripos.selection.curves import LearningPoint
 from tripos.workflow import evaluate, explain, record
 from tripos.workflow.candidates import Candidate, Refusal, candidates_for
 from tripos.workflow.config import RunConfig
 from tripos.workflow.experience import Experience, gather
 from tripos.workflow.leaderboard import Leaderboard
-from tripos.workflow.learning import learning_curve
+from tripos.workflow.learning import described, learning_curve
 from tripos.workflow.progress import Display, display_for
 from tripos.workflow.report import write_report
 from tripos.workflow.result import Run
@@ -37,6 +41,7 @@ from tripos.workflow.trial import evaluate as cross_validate
 
 CURVE_SHARE = 0.5  # of the search's seconds, for the learning curve
 LEAST_CURVE_SECONDS = 5.0
+_BAR_FROM = 0.2  # the first bar's part of the way from there to perfection
 
 
 def run(
@@ -121,10 +126,23 @@ def run(
     is_source = isinstance(table, str) or hasattr(table, "__fspath__")
     config = RunConfig(
         table=str(table) if is_source else "",
-        **{"target": target, "task": task, "time": time, "test": test, "group": group, "time_column": time_column},
-        **{"metric": metric, "out": str(out), "seed": seed, "folds": folds, "trials": trials, "name": name},
-        **{"kinds": dict(kinds or {}), "exclude": tuple(exclude), "keep": tuple(keep)},
-        **{"candidates": tuple(candidates), "read": dict(read or {})},
+        target=target,
+        task=task,
+        time=time,
+        test=test,
+        group=group,
+        time_column=time_column,
+        metric=metric,
+        out=str(out),
+        seed=seed,
+        folds=folds,
+        trials=trials,
+        name=name,
+        kinds=dict(kinds or {}),
+        exclude=tuple(exclude),
+        keep=tuple(keep),
+        candidates=tuple(candidates),
+        read=dict(read or {}),
     )
     with display_for(verbose) as display:
         return execute(config, table=None if is_source else table, resume=resume, display=display)
@@ -159,7 +177,9 @@ def _folder(config: RunConfig, experience: Experience, resume: bool, display: Di
         folder.write("config.toml", config.to_toml(record.about_table(experience)))
         yield folder
     except BaseException as error:
-        worth_keeping = bool(folder.journal.entries) and not (isinstance(error, RunError) and error.__cause__ is None)
+        worth_keeping = bool(folder.journal.entries) and not (
+            isinstance(error, RunError) and error.__cause__ is None
+        )
         kept = len(folder.journal.entries)
         folder.close() if worth_keeping else folder.discard()
         if isinstance(error, KeyboardInterrupt):
@@ -177,31 +197,29 @@ def _work(
     display: Display,
     begin: float,
 ) -> Run:
+    """All that happens in the folder: search, learning curve, test, explanation, artifact."""
     measure = scorer(experience.task.metric)
     folds = _folds(experience, config)
-    found = _search(config, experience, fitting, folds, measure, folder, display)
+    found = _search(config, fitting, folds, measure, folder, display)
     display.searched(found.board, measure.title)
     winner = found.board.winner
     candidate = next(c for c in fitting if c.name == winner.candidate)
     baseline = next(c for c in fitting if c.is_baseline)
-    curve = _curve(config, experience, candidate, winner.params, folds, measure, display)
-    seconds = {"search": found.seconds, "before the test": clock.perf_counter() - begin}
+    model = candidate.pipeline(experience.schema, winner.params, _seed(config))
+    curve = _curve(config, model, candidate, found.board, folds, measure, display)
 
-    display.stage("Test: all of training, one look at the rows put aside")
-    X, y = experience.X[experience.train], experience.y[experience.train]
-    model = candidate.pipeline(experience.schema, winner.params, _seed(config)).fit(X, y)
-    dummy = baseline.pipeline(experience.schema, {}, _seed(config)).fit(X, y)
-    X_test, y_test = experience.X[experience.test], experience.y[experience.test]
-    predicted, guessed = evaluate.predictions(model, X_test), evaluate.predictions(dummy, X_test)
-    test = evaluate.score_test(y_test, predicted, guessed, experience.task, _seed(config))
-    test |= _without_repeats(experience, X, X_test, y_test, predicted, measure)
-    uses = _uses(config, experience, candidate, winner.params, model, folds, measure)
+    display.stage("Test: all rows of training, one look at the rows put aside")
+    uses = _uses(config, experience, clone(model), candidate, folds, measure)
+    model.fit(experience.X_train, experience.y_train)
+    dummy = baseline.pipeline(experience.schema, {}, _seed(config)).fit(experience.X_train, experience.y_train)
+    predicted, test = _tested(config, experience, model, dummy, measure)
+    uses |= {"coefficients": explain.effects(model, experience.X_train, derive(config.seed, "effects"))}
 
-    seconds["all"] = clock.perf_counter() - begin
+    seconds = {"search": found.seconds, "all": clock.perf_counter() - begin}
     whole = record.compose(
         config, experience, found, refused, measure, winner=winner, curve=curve, test=test, uses=uses, seconds=seconds
     )
-    _write(folder, config, experience, whole, model, y_test, predicted, found)
+    _write(folder, config, experience, whole, model, predicted, found)
     result = Run(folder.finish(), whole, model)
     display.result(record.closing_lines(whole, result.report))
     return result
@@ -214,19 +232,16 @@ def _seed(config: RunConfig) -> int:
 def _folds(experience: Experience, config: RunConfig) -> Folds:
     """The folds at every rung, over nested samples of the training rows."""
     parts = {}
-    train = experience.train
-    X = experience.X[train]
-    rungs = rungs_for(len(train), X.estimated_size() / max(len(train), 1))
+    X, n_rows = experience.X_train, len(experience.y_train)
     order = experience.nested(derive(config.seed, "rungs"))
-    for rows in rungs:
+    for rows in rungs_for(n_rows, X.estimated_size() / n_rows):
         sample = np.sort(order[:rows])
         parts[rows] = [(sample[fit], sample[valid]) for fit, valid in experience.folds(sample, config)]
-    return Folds(X, experience.y[train], experience.schema, parts)
+    return Folds(X, experience.y_train, experience.schema, parts)
 
 
 def _search(
     config: RunConfig,
-    experience: Experience,
     fitting: list[Candidate],
     folds: Folds,
     measure: Scorer,
@@ -237,7 +252,7 @@ def _search(
     planned = planned_steps(fitting, rungs)
     each = len(folds.parts[rungs[-1]])
     display.stage(f"Search: {len(fitting)} candidates, {each} folds, at most {planned} evaluations")
-    display.searching(planned if config.trials is None else config.trials, None if config.trials else config.time)
+    display.searching(config.trials or planned, None if config.trials else config.time)
     found = search(
         make_plan(fitting, rungs, measure.greater_is_better, derive(config.seed, "search")),
         lambda step: cross_validate(step.candidate, step.params, step.rows, folds, measure, _seed(config)),
@@ -248,88 +263,78 @@ def _search(
         trials=config.trials,
         display=display,
     )
-    if found.cut:
-        display.warn(
-            f"the {config.time:g} s were over after {found.done} of at most {planned} evaluations: "
-            "more --time may find a better candidate, and another machine may get further"
-        )
+    folds.forget()
     return found
 
 
 def _curve(
     config: RunConfig,
-    experience: Experience,
+    model: Any,
     candidate: Candidate,
-    params: Mapping[str, Any],
+    board: Leaderboard,
     folds: Folds,
     measure: Scorer,
-    dummy: float,
     display: Display,
 ) -> dict[str, Any]:
+    """P against E, told as it grows."""
     display.stage(f"Learning curve: {candidate.name}, P = {measure.title} on rows held out")
-    rows = max(folds.parts)
+    dummy = next((standing.score for standing in board if standing.baseline), measure.perfect)
+    first: list[float] = []
 
-    def show(size: int, fit: list[float], valid: list[float]) -> None:
-        mean = float(np.mean(valid))
-        error = float(np.std(valid, ddof=1) / np.sqrt(len(valid))) if len(valid) > 1 else float("nan")
-        display.curve_point(size, mean, error, (mean - dummy) / ((measure.perfect - dummy) or 1.0))
+    def show(point: LearningPoint) -> None:
+        held = point.validation[~np.isnan(point.validation)]
+        error = float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else math.nan
+        mean = float(held.mean())
+        first.append(mean)
+        low = first[0] - _BAR_FROM * (measure.perfect - first[0])
+        display.curve_point(point.size, mean, error, (mean - low) / ((measure.perfect - low) or 1.0))
 
-    return learning_curve(
-        candidate,
-        params,
+    seconds = max(CURVE_SHARE * config.time, LEAST_CURVE_SECONDS)
+    curve, cut = learning_curve(
+        model,
         folds.frame,
         folds.y,
-        experience.schema,
-        folds.parts[rows],
+        folds.parts[max(folds.parts)],
         measure,
-        codes=experience.codes(experience.train),
         seed=derive(config.seed, "curve"),
-        budget=TimeBudget(max(CURVE_SHARE * config.time, LEAST_CURVE_SECONDS)),
+        budget=TimeBudget(seconds),
         on_point=show,
     )
+    if cut:
+        display.warn(f"the learning curve ends early: its {seconds:g} s were over")
+    return described(curve, cut, dummy)
 
 
-def _without_repeats(
-    experience: Experience,
-    X: pl.DataFrame,
-    X_test: pl.DataFrame,
-    y_test: np.ndarray,
-    predicted: pl.DataFrame,
-    measure: Scorer,
-) -> dict[str, Any]:
-    """How many test rows repeat a training row, and the score without them."""
-    again = evaluate.repeats_of_training(X, X_test)
-    if not again.any():
-        return {"repeats": 0}
-    fresh = ~again
-    try:
-        score = evaluate.measured(measure, y_test[fresh], predicted.filter(pl.Series(fresh)), experience.task)
-    except ValueError:  # hardly a row is left, or one class only
-        score = None
-    return {"repeats": int(again.sum()), "score_without_repeats": score}
+def _tested(
+    config: RunConfig, experience: Experience, model: Any, dummy: Any, measure: Scorer
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The predictions of the test rows, their scores, and the score without rows that repeat training rows."""
+    task, y = experience.task, experience.y_test
+    predicted, guessed = evaluate.predictions(model, experience.X_test), evaluate.predictions(dummy, experience.X_test)
+    test = evaluate.score_test(y, predicted, guessed, task, derive(config.seed, "bootstrap"), experience.test_groups)
+    again = evaluate.repeats_of_training(experience.X_train, experience.X_test)
+    test |= {"repeats": int(again.sum()), "score_without_repeats": None}
+    if again.any() and not again.all():
+        with suppress(ValueError):  # one class only is left
+            fresh = ~again
+            test["score_without_repeats"] = evaluate.measured(measure, y[fresh], predicted.filter(pl.Series(fresh)), task)
+    return predicted, test
 
 
 def _uses(
-    config: RunConfig,
-    experience: Experience,
-    candidate: Candidate,
-    params: Mapping[str, Any],
-    model: Any,
-    folds: Folds,
-    measure: Scorer,
+    config: RunConfig, experience: Experience, model: Any, candidate: Candidate, folds: Folds, measure: Scorer
 ) -> dict[str, Any]:
-    """What the model uses, from a fit that has not seen the rows it is asked about."""
+    """Which columns the model uses, from a fit that has not seen the rows it is asked about."""
     if candidate.is_baseline:
-        return {}
-    fit, held = folds.parts[max(folds.parts)][0]
-    partial = candidate.pipeline(experience.schema, params, _seed(config)).fit(folds.frame[fit], folds.y[fit])
-    seed = derive(config.seed, "importance")
-    return {
-        "importances": explain.importances(
-            partial, folds.frame[held], folds.y[held], measure, has_text=experience.shape.has("text"), seed=seed
-        ),
-        "coefficients": explain.effects(model, folds.frame, seed),
-    }
+        return {"importances": None}
+    fit, held = folds.parts[max(folds.parts)][-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the learner has to say it said in the search
+        model.fit(folds.frame[fit], folds.y[fit])
+        has_text = experience.shape.has("text")
+        seed = derive(config.seed, "importance")
+        found = explain.importances(model, folds.frame[held], folds.y[held], measure, has_text=has_text, seed=seed)
+    return {"importances": found}
 
 
 def _write(
@@ -338,14 +343,14 @@ def _write(
     experience: Experience,
     whole: dict[str, Any],
     model: Any,
-    y_test: np.ndarray,
     predicted: pl.DataFrame,
     found: SearchResult,
 ) -> None:
     """Every part of the artifact; the report last, since it is made from the others."""
     folder.write("model/model.tripos", lambda path: artifact.save(model, path))
     folder.write_json("schema.json", experience.schema.to_dict())
-    rows = pl.DataFrame({"row": experience.row_numbers[experience.test], "truth": pl.Series("truth", y_test.tolist())})
+    truth = pl.Series("truth", experience.y_test.tolist())
+    rows = pl.DataFrame({"row": experience.test_rows, "truth": truth})
     folder.write("predictions.parquet", lambda path: rows.hstack(predicted).write_parquet(path))
     again = config.with_trials(found.done)
     folder.write("config.toml", again.to_toml(record.about_table(experience)))

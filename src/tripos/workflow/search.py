@@ -17,10 +17,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tripos.compute.budget import TimeBudget
-from tripos.compute.random import derive, generator
+from tripos.compute.random import derive
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.progress import Display
 from tripos.workflow.store import Journal
@@ -174,24 +172,6 @@ def rungs_for(n_rows: int, bytes_per_row: float) -> list[int]:
     if len(rungs) > 1 and rungs[-1] < 2 * rungs[-2]:
         del rungs[-2]
     return rungs
-
-
-def nested_sample(codes: np.ndarray | None, n_rows: int, seed: int) -> np.ndarray:
-    """All rows in an order whose every beginning is a fair sample: with classes, in their proportions.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n_rows,), optional
-        Class of each row.
-    """
-    order = generator(seed).permutation(n_rows)
-    if codes is None:
-        return order
-    place = np.empty(n_rows)
-    shuffled = codes[order]
-    for code, count in enumerate(np.bincount(shuffled)):
-        place[shuffled == code] = (np.arange(count) + 0.5) / max(count, 1)
-    return order[np.argsort(place, kind="stable")]
 
 
 def search(

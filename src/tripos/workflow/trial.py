@@ -19,12 +19,12 @@ import polars as pl
 from tripos.compute.budget import free_memory
 from tripos.errors import RunError
 from tripos.metrics.scorers import Scorer
+from tripos.selection.splitting import Fold
 from tripos.workflow.candidates import Candidate
 from tripos.workflow.leaderboard import Standing
 
 _SHARE_OF_MEMORY = 0.2
 _MOST_CACHED = 1 << 30
-Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,14 @@ class Folds:
             X_train, self.y[train], X_valid, self.y[valid], middle - start, end - middle, held_bytes(encoder)
         )
 
-    def forget(self, rows: int) -> None:
-        """Lets go of the folds over `rows` rows."""
-        for key in [key for key in self._kept if key[1] == rows]:
-            del self._kept[key]
+    def forget(self) -> None:
+        """Lets go of the encoded folds."""
+        self._kept.clear()
 
 
 def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: Folds, scorer: Scorer, seed: int) -> Standing:
     """Cross-validates one candidate; whatever goes wrong in it is its own failure and not the run's."""
-    about = {
+    about: dict[str, Any] = {
         "candidate": candidate.name,
         "learner": candidate.learner,
         "params": dict(params),
@@ -108,7 +107,7 @@ def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: 
                 fold = folds.encoded(candidate, rows, k)
                 model, fit_seconds = _fitted(candidate.estimator(params, seed), fold)
                 start = time.perf_counter()
-                scores.append(float(scorer(model, fold.X_valid, fold.y_valid)))
+                scores.append(value_of(scorer, model, fold.X_valid, fold.y_valid))
                 seconds = time.perf_counter() - start + fold.transform_seconds
                 fits.append(fit_seconds + fold.fit_seconds)
                 predictions.append(1000 * seconds / len(fold.y_valid))
@@ -128,6 +127,11 @@ def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: 
         size=int(np.mean(sizes)),
         warnings=said,
     )
+
+
+def value_of(measure: Scorer, model: Any, X: Any, y: np.ndarray) -> float:
+    """A measure of a fitted model in the measure's own direction."""
+    return measure.measure(y, measure.predict(model, X), classes=getattr(model, "classes_", None))
 
 
 def _fitted(learner: Any, fold: Encoded) -> tuple[Any, float]:

@@ -72,7 +72,16 @@ def verdict(record: Mapping[str, Any]) -> dict[str, str]:
         f"{record['winner']} was chosen among {tried} by {record['search']['folds']}-fold cross-validation, before the "
         f"test rows were looked at, once. With other test rows the score would lie between {interval} about 95 times in 100."
     )
-    return {"headline": headline, "detail": detail}
+    return {"headline": headline, "detail": f"{_labelled_right(record)}{detail}"}
+
+
+def _labelled_right(record: Mapping[str, Any]) -> str:
+    """What a score means in rows, for classification measures that are not about labels."""
+    found = {row["name"]: row for row in record["test"].get("measures", ()) if "value" in row}
+    if record["metric"] in _SHARES or "accuracy" not in found:
+        return ""
+    right = found["accuracy"]
+    return f"It gives {shown('accuracy', right['value'])} of them the right label; the baseline {shown('accuracy', right['baseline'])}. "
 
 
 def beats_baseline(record: Mapping[str, Any]) -> bool:
@@ -84,54 +93,3 @@ def beats_baseline(record: Mapping[str, Any]) -> bool:
 def too_good(score: float, baseline: float, perfect: float) -> bool:
     """Whether a score is so near to perfection that a leak is the likelier reason."""
     return perfect != baseline and (score - baseline) / (perfect - baseline) > _TOO_GOOD
-
-
-def diagnose(
-    sizes: list[int], train: list[list[float]], valid: list[list[float]], *, baseline: float, perfect: float
-) -> dict[str, str]:
-    """What a learning curve says: would more rows help, does the model vary too much or bend too little.
-
-    Distances are measured on the way from the baseline to perfection, so that the same words fit every measure.
-
-    Parameters
-    ----------
-    sizes : list of int
-    train, valid : list of list of float
-        For each size the score of each repeat, on rows trained on and on rows held out.
-    """
-    span = (perfect - baseline) or 1.0
-    fit, held = [_mean(row) for row in train], [_mean(row) for row in valid]
-    if len(sizes) < 2:
-        return {"headline": "There are too few rows for a curve.", "text": ""}
-    rise = (held[-1] - held[0]) / span
-    half = min(range(len(sizes) - 1), key=lambda i: abs(sizes[i] - sizes[-1] / 2))
-    late = (held[-1] - held[half]) / span
-    gap = (fit[-1] - held[-1]) / span
-    noise = _standard_error(valid[-1]) / abs(span)
-    if rise <= max(noise, 0.01):
-        headline = "P does not rise with E: these columns say little about the target, or the model cannot use what they say."
-    elif late > max(noise, 0.01):
-        headline = f"P was still rising at the end: the last doubling of E brought {100 * late:.1f} % of what there is to gain, so more rows would help."
-    else:
-        headline = "P rose and has levelled off: more rows of the same kind would change little."
-    if gap > 0.1:
-        text = (
-            f"On rows trained on, P is higher by {100 * gap:.0f} % of what there is to gain: variance. "
-            "More rows, fewer columns or a simpler model would narrow the gap."
-        )
-    elif (perfect - held[-1]) / span > 0.3:
-        text = "Both curves meet, at some distance from perfection: bias, or noise in the target. A richer model or other columns are needed."
-    else:
-        text = "Both curves meet: the model fits new rows as well as those it learned from."
-    return {"headline": headline, "text": text}
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _standard_error(values: list[float]) -> float:
-    if len(values) < 2:
-        return 0.0
-    mean = _mean(values)
-    return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
