@@ -63,7 +63,7 @@ def gaussian_densities(
     within = prior @ var
     between = prior @ (theta - overall) ** 2
     order = np.argsort(-between / within, kind="stable")[:top]
-    shown = np.argsort(-prior, kind="stable")[:MAX_CLASSES]
+    shown = np.sort(np.argsort(-prior, kind="stable")[:MAX_CLASSES])
     title = f"{len(order)} of {d} features, best separated first" if d > len(order) else ""
     ax = theme.axes(
         ax,

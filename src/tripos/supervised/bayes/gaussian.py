@@ -122,7 +122,9 @@ class GaussianNB(NaiveBayes):
       sepal width (cm)           3    +0.243
     """
 
-    needs: ClassVar[Needs] = Needs(categories="one-hot", scale="none", sparse=True)
+    # A column of 0 and 1 is often constant inside a class, and a normal density about a constant is certain of
+    # everything: one column per level got 37 % of adult right, one code per level 81 %.
+    needs: ClassVar[Needs] = Needs(categories="ordinal", sparse=True)
     state: ClassVar[Mapping[str, Any]] = {
         "class_count_": Array("f", ("classes",), low=0.0),
         "class_prior_": Array("f", ("classes",), low=0.0, high=1.0),
