@@ -12,9 +12,8 @@ The lists of a class and its bases are merged (`declared`); a subclass takes an 
 `None`. A *symbol* in a shape ("classes", "features") binds to a length where it is first met and has to agree
 everywhere else in the same object. `check` raises `ValueError` with the attribute, what was found and what
 was expected; the artifact (docs/artifact-format.md) runs it when it saves and when it loads. What specs cannot
-say (a tree without cycles) a class checks in `_check_state()`; what is not saved it rebuilds in `_after_load()`. A class whose
-attributes are not what should be saved has `_save_state()`, returning a dict that follows `state`, and
-`_load_state(values)`, taking it back.
+say (a tree without cycles) a class checks in `_check_state()`; what is not saved it rebuilds in `_after_load()`. A
+class whose attributes are not what to save has `_save_state()`, returning a dict, and `_load_state(values)`.
 """
 
 from __future__ import annotations
@@ -96,9 +95,7 @@ class Array(Spec):
         if self.below is not None:
             limit = dims.get(self.below) if isinstance(self.below, str) else self.below
             if limit is None:
-                raise ValueError(
-                    f"{name}: length {self.below!r} is not known; declare its array before this one"
-                )
+                raise ValueError(f"{name}: length {self.below!r} is not known; declare its array first")
             if most >= limit:
                 raise ValueError(f"{name} holds {most}; expected indices below {limit} ({self.below})")
 
@@ -153,9 +150,8 @@ class Text(Spec):
         if not isinstance(value, str):
             raise _mismatch(name, value, "a string")
         if self.choices is not None and value not in self.choices:
-            raise ValueError(
-                f"{name} is {value[:80]!r}; expected one of {', '.join(map(repr, self.choices))}"
-            )
+            choices = ", ".join(map(repr, self.choices))
+            raise ValueError(f"{name} is {value[:80]!r}; expected one of {choices}")
         if len(value) > self.max_length:
             raise ValueError(f"{name} has {len(value)} characters; expected at most {self.max_length}")
 
@@ -403,6 +399,4 @@ def _check_plain(value: Any, name: str, depth: int) -> None:
         for i, item in enumerate(value):
             _check_plain(item, f"{name}[{i}]", depth - 1)
     elif type(value) not in (str, int, float, bool, type(None)):
-        raise ValueError(
-            f"{name} is {type(value).__name__}; expected plain data (dict, list, str, number, bool, None)"
-        )
+        raise _mismatch(name, value, "plain data (dict, list, str, number, bool, None)")
