@@ -239,3 +239,22 @@ def test_a_schema_can_be_saved_and_loaded(tmp_path, data_file):
     schema = Schema.infer(real(data_file("titanic/kaggle_train.csv")), target="Survived")
     save(schema, tmp_path / "schema.tripos")
     assert load(tmp_path / "schema.tripos") == schema
+
+
+def test_nan_is_missing_in_any_table_and_odd_types_are_flattened():
+    table = pl.DataFrame({"n": [1.0, float("nan"), 2.0], "tags": [["a"], ["b", "c"], []]})
+    with pytest.warns(TableWarning, match="hold lists, which become text"):
+        schema = Schema.infer(table)
+    assert schema.columns["n"].kind == "number"
+    assert schema.columns["tags"].kind == "category"
+    assert Schema.infer(table.select("n").to_pandas()).conform(table.select("n"))["n"].to_list() == [
+        1.0,
+        None,
+        2.0,
+    ]
+
+
+def test_python_objects_in_cells_are_refused_by_name():
+    table = pl.DataFrame({"x": [1, 2], "thing": pl.Series([object(), object()], dtype=pl.Object)})
+    with pytest.raises(TableError, match="thing hold Python objects"):
+        Schema.infer(table)

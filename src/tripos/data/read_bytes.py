@@ -29,7 +29,7 @@ import polars as pl
 from tripos.errors import TableError
 
 CHUNK = 1 << 20
-IN_MEMORY = 64 << 20
+IN_MEMORY = 16 << 20
 HEAD = 256 << 10  # bytes looked at to tell format, encoding, delimiter and header
 
 COMPRESSED = {

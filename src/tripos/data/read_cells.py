@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+import polars.selectors as cs
 
 from tripos.data.messages import SHOWN, counted, listed, quoted, state
-from tripos.data.read_numbers import amounts, mean_of, plain_numbers
+from tripos.data.read_numbers import amounts, looks_numeric, mean_of, plain_numbers
 
 MARKS = (
     "?", "NA", "N/A", "n/a", "N/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "NaT", "null", "NULL", "Null", "(null)",
@@ -23,7 +24,7 @@ MARKS_AMONG_FIGURES = (
     "None", "none", "NONE", "-", "--", "---", ".", "..", "*", "na", "n.a.", "N.A.", "nil", "missing", "Missing", "MISSING",
     "unknown", "Unknown", "UNKNOWN", "<none>",
 )  # fmt: skip
-LONGEST_MARK = max(map(len, (*MARKS, *MARKS_AMONG_FIGURES)))
+BLANKS = (" ", "\t", "\n", "\r", "\u00a0")
 PROBE = 200  # cells looked at before a whole column is converted
 MOSTLY_NUMBERS = 0.9
 FEW_WORDS = 2  # different words that may stand for "missing" in a column of numbers
@@ -73,7 +74,7 @@ def clean_cells(
     """
     notes = Notes()
     where = places or (lambda rows: listed(f"row {row + 1:,}" for row in rows))
-    columns = [_clean(column, nulls, notes, where) for column in frame.iter_columns()]
+    columns = [_clean(column, nulls, notes, where) for column in _stripped(frame).iter_columns()]
     notes.state(name)
     return pl.DataFrame(columns) if columns else frame
 
@@ -92,20 +93,16 @@ def _clean(column: pl.Series, nulls: Sequence[str] | None, notes: Notes, places:
 
 
 def _clean_words(column: pl.Series, nulls: Sequence[str] | None, notes: Notes, places: Places) -> pl.Series:
-    words = _stripped(column)
-    probe = _probe(words)
-    if len(probe) == 0:
-        return words
-    if nulls is not None:
-        words = words.set(words.is_in(list(nulls)).fill_null(False), None)
-        marked = words
-    else:
-        words = _without(words, _marks(words, probe), notes)
-        marked = _without(words, MARKS_AMONG_FIGURES, None)
+    words = _without_empty(column)
+    marks = _marks(words) if nulls is None else nulls
+    words = _without(words, marks, notes if nulls is None else None)
+    among_figures = MARKS_AMONG_FIGURES if nulls is None else ()
+    probe = _without(_probe(words), among_figures, None).drop_nulls()
+    if len(probe) and not looks_numeric(probe):
+        return _truth(words, probe)
+    marked = _without(words, among_figures, None)
     if marked.null_count() == len(marked):
         return words
-    if mean_of(_probe(marked).str.contains(r"\d")) <= 0.5:
-        return _truth(words)
     numbers, note = plain_numbers(marked), None
     if numbers is None:
         numbers, note = amounts(marked)
@@ -118,13 +115,21 @@ def _clean_words(column: pl.Series, nulls: Sequence[str] | None, notes: Notes, p
     return numbers
 
 
-def _stripped(column: pl.Series) -> pl.Series:
-    """Without blanks around cells; cells of nothing else are missing."""
-    stripped = column.str.strip_chars()
-    if stripped.str.len_bytes().sum() == column.str.len_bytes().sum():
-        stripped = column
-    empty = (stripped == "").fill_null(False)
-    return stripped.set(empty, None) if empty.any() else stripped
+def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Strings without blanks around them; looking first is far cheaper than copying long texts that have none."""
+    strings = frame.select(cs.string())
+    if strings.width == 0:
+        return frame
+    ends = [cs.string().str.starts_with(blank) | cs.string().str.ends_with(blank) for blank in BLANKS]
+    found = [strings.select(end.any()).row(0) for end in ends]
+    blank = [name for name, *with_blank in zip(strings.columns, *found) if any(with_blank)]
+    return frame.with_columns(pl.col(blank).str.strip_chars()) if blank else frame
+
+
+def _without_empty(words: pl.Series) -> pl.Series:
+    """Cells without a letter are missing."""
+    empty = (words == "").fill_null(False)
+    return words.set(empty, None) if empty.any() else words
 
 
 def _probe(words: pl.Series) -> pl.Series:
@@ -133,9 +138,10 @@ def _probe(words: pl.Series) -> pl.Series:
     return present.gather_every(max(len(present) // PROBE, 1))
 
 
-def _marks(words: pl.Series, probe: pl.Series) -> Sequence[str]:
+def _marks(words: pl.Series) -> Sequence[str]:
     """The marks that mean missing in this column: none in running text, where a lone "?" is one more message, and
     not "NA" among two-letter codes, where it is Namibia."""
+    probe = _probe(words)
     if mean_of(probe.str.count_matches(r"\s+")) >= RUNNING_TEXT:
         return []
     codes = words.unique().drop_nulls() if probe.str.len_bytes().max() == 2 else probe.clear()
@@ -146,10 +152,9 @@ def _marks(words: pl.Series, probe: pl.Series) -> Sequence[str]:
 
 def _without(words: pl.Series, marks: Sequence[str], notes: Notes | None) -> pl.Series:
     """The words with marks as null; how many of which mark goes to the notes."""
-    short = words.str.len_bytes() <= LONGEST_MARK
-    if not short.any():
+    if not marks:
         return words
-    found = (short & words.is_in(list(marks))).fill_null(False)
+    found = words.is_in(list(marks)).fill_null(False)
     if not found.any():
         return words
     if notes is not None:
@@ -158,9 +163,9 @@ def _without(words: pl.Series, marks: Sequence[str], notes: Notes | None) -> pl.
     return words.set(found, None)
 
 
-def _truth(words: pl.Series) -> pl.Series:
+def _truth(words: pl.Series, probe: pl.Series) -> pl.Series:
     """`true`/`false` in any case as booleans; other words stay."""
-    if not _probe(words).str.to_lowercase().is_in(["true", "false"]).all():
+    if not probe.str.to_lowercase().is_in(["true", "false"]).all():
         return words
     lower = words.str.to_lowercase()
     return lower == "true" if lower.drop_nulls().is_in(["true", "false"]).all() else words

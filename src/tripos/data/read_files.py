@@ -206,6 +206,11 @@ def flat(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         )
         for column in structs:
             frame = frame.with_columns(_prefixed(frame[column])).unnest(column)
+    objects = [column for column, dtype in frame.schema.items() if dtype == pl.Object]
+    if objects:
+        raise TableError(
+            f"{name}: {listed(objects)} hold Python objects; give numbers, strings, dates or None."
+        )
     lists = [column for column, dtype in frame.schema.items() if dtype in (pl.List, pl.Array)]
     if lists:
         state(f"{name}: {listed(lists)} hold lists, which become text, their items set apart by blanks.")

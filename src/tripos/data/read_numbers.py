@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import polars as pl
 
-CURRENCIES = (
-    "$",
-    "€",
-    "£",
-    "¥",
-    "₹",
-    "₽",
-    "US$",
-    "USD",
-    "EUR",
-    "GBP",
-    "CHF",
-    "JPY",
-    "INR",
-    "Rs",
-    "Rs.",
-    "kr",
-    "zł",
-    "R$",
-)
-AFFIXES = (*CURRENCIES, "%")
-SHAPE = r"^\(?\s*([-+]?)\s*([^\d\s.,'()+-]{0,3}\.?)\s*([-+]?)\s*(\d[\d.,'\u00a0\u202f ]*|\.\d+)\s*([^\d\s.,'()]{0,3}\.?)\s*\)?$"
+AFFIXES = "US$ R$ $ € £ ¥ ₹ ₽ USD EUR GBP CHF JPY INR Rs. Rs kr zł %".split()
+AFFIX = "|".join(map(re.escape, AFFIXES))
+SHAPE = rf"^\(?\s*([-+]?)\s*({AFFIX})?\s*([-+]?)\s*(\d[\d.,'\u00a0\u202f ]*|\.\d+)\s*({AFFIX})?\s*\)?$"
 # (what the grouping is called, pattern of all cells, marks between thousands, decimal mark)
 GROUPINGS = (
     ("thousands separators (1,234)", r"^(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?$|^\.\d+$", ",", "."),
@@ -54,6 +36,11 @@ def mean_of(values: pl.Series) -> float:
 def ends_of(values: pl.Series) -> tuple[float, float]:
     """The least and the greatest number."""
     return float(cast(Any, values.min())), float(cast(Any, values.max()))
+
+
+def looks_numeric(probe: pl.Series) -> bool:
+    """Whether most of some cells are numbers or amounts in form."""
+    return mean_of(probe.cast(pl.Float64, strict=False).is_not_null() | probe.str.contains(SHAPE)) > 0.5
 
 
 def plain_numbers(words: pl.Series) -> pl.Series | None:
@@ -96,9 +83,8 @@ def amounts(words: pl.Series) -> tuple[pl.Series | None, str | None]:
         return None, None
     parts = words.str.extract_groups(SHAPE).struct.unnest()
     parts.columns = ["sign", "prefix", "inner_sign", "digits", "suffix"]
-    affixes = set(parts["prefix"].unique().drop_nulls()) | set(parts["suffix"].unique().drop_nulls()) - {""}
-    affixes -= {""}
-    if len(affixes) > 1 or not affixes <= set(AFFIXES):
+    affixes = {*parts["prefix"].unique(), *parts["suffix"].unique()} - {"", None}
+    if len(affixes) > 1:
         return None, None
     digits = parts["digits"].str.strip_chars()
     fitting = next((rule for rule in GROUPINGS if digits.drop_nulls().str.contains(rule[1]).all()), None)

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import polars as pl
+import polars.selectors as cs
 
 from tripos.data.messages import closest
-from tripos.data.read_files import read_frame
+from tripos.data.read_files import flat, read_frame
 from tripos.data.read_plan import Asked
 from tripos.data.schema_conform import TYPES, UNUSED, conform
 from tripos.data.schema_kinds import KINDS, Column, infer_column
@@ -109,7 +110,7 @@ class Schema:
         TableError
             If `target` or a column in `kinds` is not there, or a column cannot be of the kind asked for.
         """
-        frame = frame if isinstance(frame, pl.DataFrame) else read_frame(frame, Asked())
+        frame = as_frame(frame)
         if target is not None and target not in frame.columns:
             raise TableError(
                 f"The table has no column {target!r} to predict. {closest(target, frame.columns)}"
@@ -166,8 +167,7 @@ class Schema:
         TableError
             If a column is missing, or a cell is not of its column's type; the message names column, row and value.
         """
-        frame = frame if isinstance(frame, pl.DataFrame) else read_frame(frame, Asked())
-        return conform(frame, self.columns, self.target)
+        return conform(as_frame(frame), self.columns, self.target)
 
     def check_target(self, frame: pl.DataFrame) -> int:
         """Refuse a table from which the target cannot be learned; returns the number of rows that lack it."""
@@ -243,6 +243,12 @@ class Schema:
         more = [f"{len(self._task.classes) - 10:,} more"] if len(self._task.classes) > 10 else []
         balance = f"; {', '.join(shown + more)}" if shown else ""
         return f"; target {self.target}: {self.task or 'nothing to learn'} ({self.task_reason}{balance})"
+
+
+def as_frame(table: Any) -> pl.DataFrame:
+    """Any table in memory as a polars frame of single cells, NaN as null."""
+    frame = flat(read_frame(table, Asked()), "the table")
+    return frame.with_columns(cs.float().fill_nan(None))
 
 
 def _overridden(column: Column, kind: str, values: pl.Series | None) -> Column:
