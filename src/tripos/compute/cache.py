@@ -121,12 +121,12 @@ def kernel_sources(folder: Path) -> dict[Path, bytes]:
 
 @functools.cache
 def source_stamp(folder: Path) -> str:
-    """Hash of all kernel sources of a package (and of Tripos, which it builds on)."""
+    """Hash of all kernel sources of a package; of another package than Tripos, with those of `compute/` too."""
     digest = hashlib.sha256()
     for path, content in kernel_sources(folder).items():
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + content)
-    if folder != OURS:
-        digest.update(source_stamp(OURS).encode())
+    if OURS not in (folder, *folder.parents):
+        digest.update(source_stamp(OURS / "compute").encode())
     return digest.hexdigest()
 
 
@@ -223,8 +223,11 @@ class KernelCache(_Cache):
     def _fingerprint(self) -> str:
         return fingerprint(self._function)
 
-    def load_overload(self, signature: Any, context: Any) -> Any:
-        context.refresh()
+    def holds(self, signature: Any, context: Any) -> bool:
+        """Whether a compiled form is there, whole; neither loads nor compiles it."""
+        return self._read(signature, context) is not None
+
+    def _read(self, signature: Any, context: Any) -> bytes | None:
         path = self.path(signature, context.codegen())
         if not self._enabled or path is None:
             return None
@@ -232,10 +235,15 @@ class KernelCache(_Cache):
             content = path.read_bytes()
         except OSError:
             return None
-        if hashlib.sha256(content[32:]).digest() != content[:32]:
+        return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        context.refresh()
+        content = self._read(signature, context)
+        if content is None:
             return None
         try:
-            return compiler.CompileResult._rebuild(context, *pickle.loads(content[32:]))
+            return compiler.CompileResult._rebuild(context, *pickle.loads(content))
         except Exception:  # fails in many ways after an upgrade of a library; compiling anew cures all
             return None
 
