@@ -57,8 +57,8 @@ def scale_rows(X, h, out):  # type: ignore[no-untyped-def]
         out[i, d] = h[i]
 
 
-@kernel("i8, F[:, ::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
-def pointwise_pass(code, X, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
+@kernel("i8, f8, F[:, ::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
+def pointwise_pass(code, parameter, X, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
     """Adds to `gradient` (n_features + 1,) and, unless it is empty, to `hessian`; returns the sum of the losses."""
     n, d = X.shape
     rows = rows_in_cache(d + 1, X.itemsize)
@@ -72,7 +72,7 @@ def pointwise_pass(code, X, y, s, w, b, gradient, hessian):  # type: ignore[no-u
         loss = np.empty(m, X.dtype)
         slope = np.empty(m, X.dtype)
         curvature = np.empty(m, X.dtype)
-        pointwise_rows(code, eta, y[start : start + m], loss, slope, curvature)
+        pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
         value += weigh(s, start, loss, slope, curvature)
         add_to(gradient[:d], np.dot(slope, block))
         for i in range(m):

@@ -6,7 +6,8 @@
 | log     | log(1 + e^eta) - y eta           | 0 or 1           | p - y          | p (1 - p)         |
 | softmax | log sum_k e^eta_k - eta_y        | 0, ..., K - 1    | p_k - [y = k]  | p_k ([k = l] - p_l) |
 
-with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. The kernels write one number a row, so that a caller can
+with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. Further losses of one score: `robust` (absolute, Huber,
+quantile), `margin` (hinge, squared hinge, exponential), `counts` (Poisson, gamma, Tweedie). The kernels write one number a row, so that a caller can
 weigh rows, boost on them or send them backwards through a network; the classes add them up.
 
 The scores of several outputs lie class by class, shape (n_outputs, n_rows): loops over rows are then contiguous
@@ -25,9 +26,15 @@ import numpy as np
 
 from tripos.compute import kernel
 from tripos.compute.intrinsics import exp, log, log1p
+from tripos.objective.counts import gamma_rows, poisson_rows, tweedie_rows
+from tripos.objective.domain import BINARY, CLASSES, FINITE, NON_NEGATIVE, POSITIVE, Domain
+from tripos.objective.margin import exponential_rows, hinge_rows, squared_hinge_rows
+from tripos.objective.robust import absolute_rows, huber_rows, quantile_rows
 
-SQUARED_CODE = 0
-LOG_CODE = 1
+SQUARED_CODE, LOG_CODE = 0, 1
+ABSOLUTE_CODE, HUBER_CODE, QUANTILE_CODE = 2, 3, 4
+HINGE_CODE, SQUARED_HINGE_CODE, EXPONENTIAL_CODE = 5, 6, 7
+POISSON_CODE, GAMMA_CODE, TWEEDIE_CODE = 8, 9, 10
 
 
 @kernel("F[::1], F[::1], F[::1], F[::1], F[::1]")
@@ -59,13 +66,31 @@ def log_rows(eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
         curvature[i] = e * q * q
 
 
-@kernel("i8, F[::1], F[::1], F[::1], F[::1], F[::1]")
-def pointwise_rows(code, eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
+@kernel("i8, f8, F[::1], F[::1], F[::1], F[::1], F[::1]")
+def pointwise_rows(code, parameter, eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
     """The loss with this code, a block of rows at a time."""
-    if code == LOG_CODE:
-        log_rows(eta, y, loss, slope, curvature)
-    else:
+    if code == SQUARED_CODE:
         squared_rows(eta, y, loss, slope, curvature)
+    elif code == LOG_CODE:
+        log_rows(eta, y, loss, slope, curvature)
+    elif code == ABSOLUTE_CODE:
+        absolute_rows(eta, y, loss, slope, curvature)
+    elif code == HUBER_CODE:
+        huber_rows(parameter, eta, y, loss, slope, curvature)
+    elif code == QUANTILE_CODE:
+        quantile_rows(parameter, eta, y, loss, slope, curvature)
+    elif code == HINGE_CODE:
+        hinge_rows(eta, y, loss, slope, curvature)
+    elif code == SQUARED_HINGE_CODE:
+        squared_hinge_rows(eta, y, loss, slope, curvature)
+    elif code == EXPONENTIAL_CODE:
+        exponential_rows(eta, y, loss, slope, curvature)
+    elif code == POISSON_CODE:
+        poisson_rows(eta, y, loss, slope, curvature)
+    elif code == GAMMA_CODE:
+        gamma_rows(eta, y, loss, slope, curvature)
+    else:
+        tweedie_rows(parameter, eta, y, loss, slope, curvature)
 
 
 @kernel("F[:, ::1], i8[::1], F[::1], F[:, ::1]")
@@ -105,6 +130,10 @@ class PointwiseLoss:
     name : str
     code : int
         What kernels know the loss by.
+    parameter : float
+        The number the loss depends on, where it does: delta of Huber, q of the quantile, p of Tweedie.
+    domain : Domain
+        Targets it is defined for.
 
     Examples
     --------
@@ -117,11 +146,17 @@ class PointwiseLoss:
 
     name: str
     code: int
+    parameter: float = 0.0
+    domain: Domain = FINITE
+
+    def check_target(self, y: np.ndarray) -> None:
+        """Raises a ValueError that names the first row whose target is outside the loss's domain."""
+        self.domain.check(y, self.name)
 
     def rows(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Loss, first and second derivative of each row, each of shape (n_rows,)."""
         loss, slope, curvature = np.empty_like(eta), np.empty_like(eta), np.empty_like(eta)
-        pointwise_rows(self.code, eta, np.asarray(y, eta.dtype), loss, slope, curvature)
+        pointwise_rows(self.code, self.parameter, eta, np.asarray(y, eta.dtype), loss, slope, curvature)
         return loss, slope, curvature
 
     def value(self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -129,9 +164,7 @@ class PointwiseLoss:
         loss = self.rows(y, eta)[0]
         return np.sum(loss if sample_weight is None else loss * sample_weight, dtype=np.float64)
 
-    def gradient(
-        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> np.ndarray:
+    def gradient(self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Derivative of `value` by each score, shape (n_rows,)."""
         slope = self.rows(y, eta)[1]
         return slope if sample_weight is None else slope * sample_weight
@@ -149,6 +182,11 @@ class SoftmaxLoss:
     """The loss of K scores per row; scores have shape (n_classes, n_rows)."""
 
     name: str = "softmax"
+    domain: Domain = CLASSES
+
+    def check_target(self, y: np.ndarray) -> None:
+        """Raises a ValueError that names the first row whose target is no class code."""
+        self.domain.check(y, self.name)
 
     def rows(self, y: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Loss of each row, shape (n_rows,), and probabilities, shape (n_classes, n_rows)."""
@@ -161,9 +199,7 @@ class SoftmaxLoss:
         loss = self.rows(y, eta)[0]
         return np.sum(loss if sample_weight is None else loss * sample_weight, dtype=np.float64)
 
-    def gradient(
-        self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> np.ndarray:
+    def gradient(self, y: np.ndarray, eta: np.ndarray, sample_weight: np.ndarray | None = None) -> np.ndarray:
         """Derivative of `value` by each score, shape (n_classes, n_rows)."""
         slope = self.rows(y, eta)[1]
         slope[y, np.arange(len(y))] -= 1
@@ -174,13 +210,53 @@ class SoftmaxLoss:
     ) -> np.ndarray:
         """Second derivatives of `value` by pairs of a row's scores, shape (n_classes, n_classes, n_rows)."""
         p = self.rows(y, eta)[1]
-        curvature = -p[:, None] * p[None]
+        curvature: np.ndarray = -p[:, None] * p[None]
         curvature[np.arange(len(p)), np.arange(len(p))] += p
         return curvature if sample_weight is None else curvature * sample_weight
 
 
+def huber(delta: float = 1.35) -> PointwiseLoss:
+    """The Huber loss that is quadratic up to residuals of `delta`; 1.35 suits residuals of unit standard deviation."""
+    if not delta > 0.0:
+        raise ValueError(f"delta must be larger than 0, got {delta!r}")
+    return PointwiseLoss("huber", HUBER_CODE, float(delta))
+
+
+def quantile(q: float = 0.5) -> PointwiseLoss:
+    """The loss whose minimum is the quantile `q`; at 0.5 half the absolute loss."""
+    if not 0.0 < q < 1.0:
+        raise ValueError(f"q must lie between 0 and 1, got {q!r}")
+    return PointwiseLoss("quantile", QUANTILE_CODE, float(q))
+
+
+def tweedie(power: float = 1.5) -> PointwiseLoss:
+    """The Tweedie loss of a mean e^eta with variance proportional to its power; 1 is Poisson, 2 gamma."""
+    if 0.0 < power < 1.0:
+        raise ValueError(f"power must not lie between 0 and 1, where no distribution has it; got {power!r}")
+    if power == 1.0:
+        return POISSON
+    if power == 2.0:
+        return GAMMA
+    domain = FINITE if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
+    return PointwiseLoss("tweedie", TWEEDIE_CODE, float(power), domain)
+
+
 Loss = PointwiseLoss | SoftmaxLoss
 SQUARED = PointwiseLoss("squared", SQUARED_CODE)
-LOG = PointwiseLoss("log", LOG_CODE)
+LOG = PointwiseLoss("log", LOG_CODE, domain=BINARY)
 SOFTMAX = SoftmaxLoss()
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in (SQUARED, LOG, SOFTMAX)}
+ABSOLUTE = PointwiseLoss("absolute", ABSOLUTE_CODE)
+HUBER = huber()
+QUANTILE = quantile()
+HINGE = PointwiseLoss("hinge", HINGE_CODE, domain=BINARY)
+SQUARED_HINGE = PointwiseLoss("squared hinge", SQUARED_HINGE_CODE, domain=BINARY)
+EXPONENTIAL = PointwiseLoss("exponential", EXPONENTIAL_CODE, domain=BINARY)
+POISSON = PointwiseLoss("poisson", POISSON_CODE, domain=NON_NEGATIVE)
+GAMMA = PointwiseLoss("gamma", GAMMA_CODE, domain=POSITIVE)
+TWEEDIE = tweedie()
+
+_ALL: tuple[Loss, ...] = (
+    *(SQUARED, LOG, SOFTMAX, ABSOLUTE, HUBER, QUANTILE),
+    *(HINGE, SQUARED_HINGE, EXPONENTIAL, POISSON, GAMMA, TWEEDIE),
+)
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}

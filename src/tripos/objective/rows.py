@@ -68,7 +68,8 @@ class DenseRows:
         gradient = np.zeros((K, D))
         if isinstance(loss, PointwiseLoss):
             H = np.zeros((D, D) if hessian else (0, 0))
-            value = pointwise_pass(loss.code, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
+            known = loss.code, loss.parameter
+            value = pointwise_pass(*known, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
             return Evaluation(value, gradient, H[None, :, None] if hessian else None)
         H = np.zeros((K, D, K, D) if hessian else (0, 0, 0, 0))
         value = softmax_pass(self.X, self.y, self.s, W, b, gradient, H)
@@ -118,7 +119,8 @@ class SparseRows:
         if isinstance(loss, PointwiseLoss):
             gradient = np.zeros((K, D))
             H = lower[0, 0] if hessian else lower.reshape(0, 0)
-            value = csr_pointwise_pass(loss.code, *self.arrays, self.y, self.s, W[0], b[0], gradient[0], H)
+            known = loss.code, loss.parameter
+            value = csr_pointwise_pass(*known, *self.arrays, self.y, self.s, W[0], b[0], gradient[0], H)
         else:
             transposed = np.zeros((D, K))
             Wt = np.ascontiguousarray(W.T)
@@ -164,7 +166,7 @@ def _coefficients(theta: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray
 
 def _mirrored(lower: np.ndarray) -> np.ndarray:
     """Hessian (K, D, K, D) from the lower triangles, of shape (K, K, D, D), of the pairs of classes k >= l."""
-    full = np.tril(lower) + np.swapaxes(np.tril(lower, -1), 2, 3)
+    full: np.ndarray = np.tril(lower) + np.swapaxes(np.tril(lower, -1), 2, 3)
     for k in range(len(full)):
         full[:k, k] = full[k, :k]
     return full.transpose(0, 2, 1, 3)

@@ -58,8 +58,8 @@ def csr_add_hessian(data, indices, indptr, start, h, hessian):  # type: ignore[n
         hessian[d, d] += h[i]
 
 
-@kernel("i8, F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
-def csr_pointwise_pass(code, data, indices, indptr, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
+@kernel("i8, f8, F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
+def csr_pointwise_pass(code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
     """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of `hessian`."""
     n = indptr.size - 1
     d = w.size
@@ -71,7 +71,7 @@ def csr_pointwise_pass(code, data, indices, indptr, y, s, w, b, gradient, hessia
         slope = np.empty(m, data.dtype)
         curvature = np.empty(m, data.dtype)
         csr_scores(data, indices, indptr, start, w, b, eta)
-        pointwise_rows(code, eta, y[start : start + m], loss, slope, curvature)
+        pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
         value += weigh(s, start, loss, slope, curvature)
         for i in range(m):
             r = slope[i]
