@@ -15,6 +15,7 @@ from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array
 
 _WIDEST_COUNTED_RANGE = 1 << 16
+_A_FEW = 1000  # rows looked at to tell what kind of labels these are
 
 
 @kernel("i8[::1], i8, i8[::1]", strict=True)
@@ -121,10 +122,14 @@ def encode_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         counted = _encode_by_counting(labels)
         if counted is not None:
             return counted
+    if labels.dtype.kind == "U":
+        guessed = _encode_by_guessing(labels)
+        if guessed is not None:
+            return guessed
     if (
-        labels.dtype.kind in "UO"
-        and len(labels) > 1000
-        and all(type(label) is str for label in labels[:1000])
+        labels.dtype.kind == "O"
+        and len(labels) > _A_FEW
+        and all(type(label) is str for label in labels[:_A_FEW])
     ):
         return _encode_by_hashing(labels)
     classes, codes = np.unique(labels, return_inverse=True)
@@ -141,6 +146,13 @@ def _encode_by_counting(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray] | N
     codes = np.empty(len(wide), np.int64)
     _look_up(wide, low, np.cumsum(present) - 1, codes)
     return (np.flatnonzero(present) + low).astype(labels.dtype), codes
+
+
+def _encode_by_guessing(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Takes the classes among the first rows for all classes, which takes a fifth of a sort where it is true."""
+    classes = np.unique(labels[:_A_FEW])
+    codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    return (classes, codes) if np.all(classes[codes] == labels) else None
 
 
 def _encode_by_hashing(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

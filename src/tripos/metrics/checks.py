@@ -218,6 +218,12 @@ def encode(*vectors: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     return classes.astype(dtype, copy=False), np.split(codes, bounds)
 
 
+def place_among(array: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions among sorted classes, and which labels are among them at all; two arrays of shape (n,)."""
+    at = np.minimum(np.searchsorted(classes, array), len(classes) - 1)
+    return at, np.asarray(classes[at] == array)
+
+
 def two_classes(y: np.ndarray) -> tuple[Any, Any, np.ndarray] | None:
     """(smaller label, larger label, rows of the larger one as bool) of a binary target, None with 3 or more.
 

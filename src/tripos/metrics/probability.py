@@ -15,6 +15,7 @@ import numpy as np
 from tripos.metrics.checks import (
     encode,
     explained_share,
+    place_among,
     same_length,
     scores,
     two_classes,
@@ -45,13 +46,14 @@ def _probabilities(y_proba: Any) -> tuple[np.ndarray, float]:
 def _codes(y_true: Any, n_columns: int, wanted: Any) -> np.ndarray:
     """Each row's column among the sorted classes."""
     true = as_labels(y_true, "y_true")
-    classes, (codes,) = encode(true)
-    if wanted is not None:
-        wanted = np.unique(as_labels(wanted, "labels"))
-        strangers = np.setdiff1d(classes, wanted)
-        if len(strangers):
-            raise ValueError(f"y_true holds labels that are not in labels: {strangers[:10].tolist()}")
-        codes, classes = np.searchsorted(wanted, classes)[codes], wanted
+    if wanted is None:
+        classes, (codes,) = encode(true)
+    else:
+        classes = np.unique(as_labels(wanted, "labels"))
+        codes, known = place_among(true, classes)
+        if not known.all():
+            strangers = np.unique(true[~known])[:10].tolist()
+            raise ValueError(f"y_true holds labels that are not in labels: {strangers}")
     if len(classes) < 2:
         raise ValueError(
             f"y_true holds one label only, {classes[0].item()!r}: name all classes, in the order of the columns of y_proba, in labels"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tripos.metrics.checks import labels as as_labels
+from tripos.metrics.checks import place_among
 
 _METHODS = {
     "labels": ("predict",),
@@ -136,10 +137,11 @@ def with_unseen(classes: np.ndarray, y: Any, columns: np.ndarray) -> tuple[np.nd
     classes : ndarray of shape (n_all,), sorted
     columns : ndarray of shape (n, n_all)
     """
-    strangers = np.setdiff1d(as_labels(y, "y_true"), classes)
-    if not len(strangers):
+    true, classes = as_labels(y, "y_true"), as_labels(classes, "classes")
+    _, known = place_among(true, classes)
+    if known.all():
         return classes, columns
-    everything = np.union1d(classes, strangers)
+    everything = np.union1d(classes, true[~known])
     wide = np.zeros((len(columns), len(everything)), columns.dtype)
     wide[:, np.searchsorted(everything, classes)] = columns
     return everything, wide
