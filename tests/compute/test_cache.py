@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tripos.compute.cache import _forget_old_stamps
+from tripos.compute.cache import _forget_old_stamps, _is_private
 
 pytestmark = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="about compiled kernels")
 
@@ -201,3 +201,10 @@ compiling.join()
 assert os.waitpid(child, 0)[1] == 0
 """
     package.python(code)
+
+
+def test_a_folder_that_everybody_may_write_to_is_not_trusted(tmp_path):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "own").mkdir(mode=0o700)
+    assert [_is_private(tmp_path / name) for name in ("open", "own")] == [False, True]
