@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import sklearn.metrics as peer
@@ -151,3 +154,14 @@ def test_every_public_measure_is_importable_and_listed():
     )
     with pytest.raises(AttributeError, match="no attribute 'acuracy_score'"):
         _ = tripos.metrics.acuracy_score
+
+
+def test_one_measure_does_not_bring_scikit_learn():
+    code = "import sys; from tripos.metrics import roc_auc_score, f1_score, r2_score; roc_auc_score([0, 1], [0.1, 0.2])"
+    out = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('sklearn' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.strip() == "False"

@@ -15,6 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+import tripos
 from tripos.selection import permutation_importance
 from tripos.selection.rows import Shuffled
 
@@ -115,3 +116,14 @@ def test_weights_count_rows():
 def test_no_repeats_are_refused():
     with pytest.raises(ValueError, match="n_repeats must be 1 or more"):
         permutation_importance(LINE, X, Y, n_repeats=0)
+
+
+def test_categories_and_missing_values_count_as_the_columns_they_are_in(titanic):
+    frame, y = titanic
+    model = tripos.LogisticRegression().fit(frame, y)
+    found = permutation_importance(model, frame, y, "roc_auc", n_jobs=2)
+    assert found.names == frame.columns
+    assert found.names[found.order[0]] == "sex"
+    np.testing.assert_array_equal(
+        permutation_importance(model, frame, y, "roc_auc", n_jobs=1).drops, found.drops
+    )

@@ -22,6 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+import tripos
 from tripos.selection import FoldError, cross_validate
 
 CANCER = load_breast_cancer(return_X_y=True)
@@ -288,3 +289,25 @@ def test_house_prices_are_explained_by_location_and_income(housing):
     found = cross_validate(LinearRegression(), X, y, scorers=["r2", "rmse"])
     assert 0.6 < found.mean("r2") < 0.68
     assert "RMSE" in str(found)
+
+
+def test_the_houses_own_learners_take_the_table_as_it_is(titanic):
+    frame, y = titanic
+    survived = np.where(y == 1, "yes", "no")
+    found = cross_validate(
+        tripos.LogisticRegression(), frame, survived, scorers=["roc_auc", "log_loss"], folds=3
+    )
+    assert found.mean("roc_auc") > 0.82
+    baseline = cross_validate(
+        tripos.DummyClassifier(), frame, survived, scorers=["roc_auc", "log_loss"], folds=3
+    )
+    assert baseline.mean("roc_auc") == 0.5
+    assert baseline.mean("log_loss") > found.mean("log_loss")
+
+
+def test_an_encoder_before_the_learner_is_learned_in_each_fold(titanic):
+    frame, y = titanic
+    encoded = make_pipeline(tripos.Encoder.for_(tripos.LogisticRegression), tripos.LogisticRegression())
+    found = cross_validate(encoded, frame, y, scorers="roc_auc", folds=3, sample_weight=np.ones(len(y)))
+    plain = cross_validate(encoded, frame, y, scorers="roc_auc", folds=3)
+    np.testing.assert_allclose(found.scores(), plain.scores(), rtol=1e-6)
