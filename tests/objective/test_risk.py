@@ -13,8 +13,11 @@ from tripos.objective.risk import Risk
 from tripos.objective.rows import rows_of
 
 LOSSES = {"squared": (SQUARED, 1), "log": (LOG, 1), "softmax": (SOFTMAX, 3)}
+FREE = NoPenalty()
 every_loss = pytest.mark.parametrize("name", LOSSES)
-every_form = pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.csr_matrix], ids=["dense", "csr", "matrix"])
+every_form = pytest.mark.parametrize(
+    "form", [np.asarray, sp.csr_array, sp.csr_matrix], ids=["dense", "csr", "matrix"]
+)
 
 
 def data(name: str, n: int = 700, d: int = 5, seed: int = 0, weighted: bool = True):
@@ -28,7 +31,7 @@ def data(name: str, n: int = 700, d: int = 5, seed: int = 0, weighted: bool = Tr
     return X, y, rng.random(n) + 0.1 if weighted else None
 
 
-def risk(name, X, y, s, *, rows=None, penalty=NoPenalty(), fit_intercept=True):
+def risk(name, X, y, s, *, rows=None, penalty=FREE, fit_intercept=True):
     loss, n_outputs = LOSSES[name]
     blocks = row_blocks(X, y, s, rows=rows)
 
@@ -89,7 +92,10 @@ def test_gradient_and_hessian_are_central_differences(name, form, fit_intercept)
     _, gradient, hessian = objective.value_gradient_hessian(theta)
     step = 1e-5
     for j, unit in enumerate(np.eye(len(theta))):
-        ahead, behind = objective.value_gradient(theta + step * unit), objective.value_gradient(theta - step * unit)
+        ahead, behind = (
+            objective.value_gradient(theta + step * unit),
+            objective.value_gradient(theta - step * unit),
+        )
         assert gradient[j] == pytest.approx((ahead[0] - behind[0]) / (2 * step), abs=1e-8)
         bend = (ahead[1] - behind[1]) / (2 * step)
         if name == "softmax" and fit_intercept and j % 4 == 3:

@@ -68,7 +68,9 @@ def test_a_quadratic_is_minimised_from_anywhere(method, seed, condition):
 @every_method
 def test_a_convex_function_far_from_quadratic_is_minimised(method):
     objective = LogSumExp()
-    reference = scipy.optimize.minimize(objective.value_gradient, np.zeros(6), jac=True, method="BFGS", tol=1e-11)
+    reference = scipy.optimize.minimize(
+        objective.value_gradient, np.zeros(6), jac=True, method="BFGS", tol=1e-11
+    )
     result = minimize(objective, np.full(6, 5.0), method, tol=1e-8)
     assert result.converged
     np.testing.assert_allclose(result.x, reference.x, atol=1e-6)

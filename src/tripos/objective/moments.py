@@ -71,7 +71,10 @@ class Moments:
         return replace(self, mean=np.zeros_like(self.mean), scatter=scatter)
 
 
-@kernel("F[:, ::1], F[:, ::1], F[::1], i8, F[::1], F[:, ::1]", "f4[:, ::1], f4[:, ::1], f4[::1], i8, f8[::1], f8[:, ::1]")
+@kernel(
+    "F[:, ::1], F[:, ::1], F[::1], i8, F[::1], F[:, ::1]",
+    "f4[:, ::1], f4[:, ::1], f4[::1], i8, f8[::1], f8[:, ::1]",
+)
 def shifted_rows(X, Y, s, start, shift, out):  # type: ignore[no-untyped-def]
     """Rows from `start` on as sqrt(s_i) [x_i - a, y_i - b, 1], in the precision of `out`."""
     d = X.shape[1]
@@ -88,7 +91,9 @@ def shifted_rows(X, Y, s, start, shift, out):  # type: ignore[no-untyped-def]
                 out[i, j] *= root
 
 
-@kernel("F[:, ::1], F[:, ::1], F[::1], F[::1], f8[:, ::1]", "f4[:, ::1], f4[:, ::1], f4[::1], f8[::1], f8[:, ::1]")
+@kernel(
+    "F[:, ::1], F[:, ::1], F[::1], F[::1], f8[:, ::1]", "f4[:, ::1], f4[:, ::1], f4[::1], f8[::1], f8[:, ::1]"
+)
 def narrow_scatter(X, Y, s, shift, total):  # type: ignore[no-untyped-def]
     """Adds Z'Z of the shifted rows Z to `total`, in the precision of `shift`, by pieces that stay in the cache."""
     n = X.shape[0]
@@ -147,7 +152,11 @@ def block_moments(block: Block, *, dtype: Any = np.float64) -> Moments:
     n, d = block.X.shape
     precision = block.X.dtype
     Y = np.empty((n, 0), precision) if block.y is None else kernel_array(block.y.reshape(n, -1), precision)
-    s = np.empty(0, precision) if block.sample_weight is None else kernel_array(block.sample_weight, precision)
+    s = (
+        np.empty(0, precision)
+        if block.sample_weight is None
+        else kernel_array(block.sample_weight, precision)
+    )
     shift = _typical(block, Y)
     total = np.zeros((d + Y.shape[1] + 1,) * 2)
     if sp.issparse(block.X):
@@ -212,7 +221,11 @@ def _grouped(blocks: Blocks, rows: int) -> Iterator[Block]:
 def _joined(parts: list[Block]) -> Block:
     if len(parts) == 1:
         return parts[0]
-    X = sp.vstack([p.X for p in parts], format="csr") if sp.issparse(parts[0].X) else np.vstack([p.X for p in parts])
+    X = (
+        sp.vstack([p.X for p in parts], format="csr")
+        if sp.issparse(parts[0].X)
+        else np.vstack([p.X for p in parts])
+    )
     y = None if parts[0].y is None else np.concatenate([p.y for p in parts if p.y is not None])
     weights = [p.sample_weight for p in parts if p.sample_weight is not None]
     return Block(X, y, np.concatenate(weights) if weights else None, parts[0].start)

@@ -132,9 +132,17 @@ class Risk:
         return np.ascontiguousarray(extended[:, : self.n_features + self.fit_intercept]).reshape(-1)
 
     def coefficients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """W of shape (n_outputs, n_features) and b of shape (n_outputs,)."""
+        """W of shape (n_outputs, n_features) and b of shape (n_outputs,).
+
+        Softmax: of the parameters that give the same probabilities, those that sum to zero over the classes (a penalty
+        on W has made its choice already).
+        """
         extended = self._extended(theta)
-        return extended[:, : self.n_features], extended[:, self.n_features]
+        W, b = extended[:, : self.n_features], extended[:, self.n_features]
+        if isinstance(self.loss, SoftmaxLoss):
+            b = b if self.intercept_penalty else b - b.mean()
+            W = W if self.penalty.curvature else W - W.mean(axis=0)
+        return W, b
 
     def theta(self, W: np.ndarray, b: np.ndarray) -> np.ndarray:
         """The flat parameters of W and b."""
@@ -166,12 +174,12 @@ class Risk:
         """Weighted mean and variance of each column, in one pass (float64)."""
         first = self._rows(next(iter(self.blocks)))
         shift = np.zeros(self.n_features)
-        if isinstance(first, DenseRows):  # columns far from zero lose no digits when shifted by a row of theirs
+        if isinstance(
+            first, DenseRows
+        ):  # columns far from zero lose no digits when shifted by a row of theirs
             shift += first.X[0]
 
-        sums, squares = self.reduce(
-            lambda rows: rows.moments(shift), lambda a, b: (a[0] + b[0], a[1] + b[1])
-        )
+        sums, squares = self.reduce(lambda rows: rows.moments(shift), lambda a, b: (a[0] + b[0], a[1] + b[1]))
         mean = sums / self.total_weight
         return shift + mean, np.maximum(squares / self.total_weight - mean * mean, 0.0)
 

@@ -55,7 +55,9 @@ def search(objective: Objective, start: Point, p: np.ndarray, t: float, noise: f
         value, gradient = objective.value_gradient(x)
         slope = float(gradient @ p)
         falls = value <= start.value + DECREASE * t * slope0
-        within_noise = value <= start.value + noise * abs(start.value) and slope <= (2 * DECREASE - 1) * slope0
+        within_noise = (
+            value <= start.value + noise * abs(start.value) and slope <= (2 * DECREASE - 1) * slope0
+        )
         if not (np.isfinite(value) and np.isfinite(slope)) or not (falls or within_noise):
             high = t
             t = low + (high - low) * _share(high - low, low_value, low_slope, value)

@@ -39,13 +39,15 @@ class Curvature:
     """
 
     def __init__(self, hessian: np.ndarray) -> None:
+        if not np.isfinite(hessian).all():
+            raise NotFinite("the Hessian is not finite: the numbers are too large, scale the features")
         diagonal = np.abs(np.diag(hessian))
         self._scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
         scaled = hessian * self._scale * self._scale[:, None]
         self._factor, failed = lapack.dpotrf(scaled, lower=1)
         self.singular = bool(failed) or not (np.diag(self._factor) ** 2 > SINGULAR).all()
         if self.singular:
-            values, vectors = _eigen(scaled)
+            values, vectors = scipy.linalg.eigh(scaled, check_finite=False)
             kept = np.abs(values) > SINGULAR * np.abs(values).max()
             self._vectors, self._values = vectors[:, kept], np.abs(values[kept])
 
@@ -55,13 +57,6 @@ class Curvature:
         if self.singular:
             return np.asarray(self._scale * (self._vectors @ ((self._vectors.T @ scaled) / self._values)))
         return np.asarray(self._scale * lapack.dpotrs(self._factor, scaled, lower=1)[0])
-
-
-def _eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if not np.isfinite(matrix).all():
-        raise NotFinite("the Hessian is not finite: the numbers are too large, scale the features")
-    values, vectors = scipy.linalg.eigh(matrix, check_finite=False)
-    return values, vectors
 
 
 @dataclass
@@ -105,7 +100,9 @@ def newton(
     reuse = hessian_guess is not None
     evaluate = objective.value_gradient if reuse else objective.value_gradient_hessian
     x, (value, gradient, *computed) = stopping.start(x0, evaluate)
-    here = _Iterate(x, value, gradient, Curvature(computed[0] if hessian_guess is None else hessian_guess), not reuse)
+    here = _Iterate(
+        x, value, gradient, Curvature(computed[0] if hessian_guess is None else hessian_guess), not reuse
+    )
     previous = np.inf
     for step in range(stopping.max_iter + 1):
         direction, decrement = here.step()

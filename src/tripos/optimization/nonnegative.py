@@ -41,7 +41,11 @@ def nonnegative_quadratic(G: np.ndarray, c: np.ndarray, *, max_iter: int | None 
         return _pivot(scaled, target, max_iter)[0] / scale
     # Collinear columns: of the many solutions the one of (nearly) least norm, so that rounding does not choose.
     w, free = _pivot(scaled + LEAST_RIDGE * np.eye(len(c)), target, max_iter)
-    exact = scipy.linalg.lstsq(scaled[np.ix_(free, free)], target[free], cond=1e-12, check_finite=False)[0] if free.any() else 0
+    exact = (
+        scipy.linalg.lstsq(scaled[np.ix_(free, free)], target[free], cond=1e-12, check_finite=False)[0]
+        if free.any()
+        else 0
+    )
     if np.all(exact >= 0.0):
         w[free] = exact
     return w / scale

@@ -52,7 +52,8 @@ class ScaledCholesky:
     def solve(self, c: np.ndarray) -> np.ndarray:
         """G^-1 c for a vector, or a matrix with one right-hand side per column."""
         scale = self._scale if c.ndim == 1 else self._scale[:, None]
-        return scale * np.asarray(scipy.linalg.cho_solve(self._factor, scale * c, check_finite=False))
+        solved: np.ndarray = scale * scipy.linalg.cho_solve(self._factor, scale * c, check_finite=False)
+        return solved
 
 
 class Spectral:
@@ -68,16 +69,22 @@ class Spectral:
     def __init__(self, G: np.ndarray, threshold: float) -> None:
         values, vectors = scipy.linalg.eigh(G, check_finite=False)
         self.values = np.maximum(values[::-1], 0.0)
-        self.rank = int(np.count_nonzero(self.values > threshold * self.values[0])) if self.values[0] > 0.0 else 0
+        self.rank = (
+            int(np.count_nonzero(self.values > threshold * self.values[0])) if self.values[0] > 0.0 else 0
+        )
         self._vectors = vectors[:, ::-1][:, : self.rank]
 
     def solve(self, c: np.ndarray) -> np.ndarray:
         """The solution of least norm, G^+ c."""
         inverse = 1.0 / self.values[: self.rank]
-        return self._vectors @ ((self._vectors.T @ c) * (inverse if c.ndim == 1 else inverse[:, None]))
+        shares = (self._vectors.T @ c) * (inverse if c.ndim == 1 else inverse[:, None])
+        solved: np.ndarray = self._vectors @ shares
+        return solved
 
 
-def refined(w: np.ndarray, solve: Solve, residual: Solve, *, max_steps: int = 6, precision: float = 1e-13) -> np.ndarray:
+def refined(
+    w: np.ndarray, solve: Solve, residual: Solve, *, max_steps: int = 6, precision: float = 1e-13
+) -> np.ndarray:
     """Iterative refinement w <- w + solve(residual(w)) for as long as the corrections shrink.
 
     Parameters

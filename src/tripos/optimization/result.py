@@ -98,7 +98,7 @@ class Stopping:
 
     def record(self, step: int, value: float, gradient: np.ndarray, x: np.ndarray) -> None:
         """Adds a row to the history; from step 1 on tells the listener."""
-        row = (step, value, largest(gradient), time.perf_counter() - self.begin)
+        row = (step, float(value), largest(gradient), time.perf_counter() - self.begin)
         for column, number in zip(self.history.values(), row):
             column.append(number)
         if step and self.on_step is not None:
@@ -110,7 +110,9 @@ class Stopping:
         self.good_points = self.good_points + 1 if good else 0
         return self.good_points > self.confirmations
 
-    def result(self, x: np.ndarray, value: float, gradient: np.ndarray, step: int, reason: str | None) -> Result:
+    def result(
+        self, x: np.ndarray, value: float, gradient: np.ndarray, step: int, reason: str | None
+    ) -> Result:
         """The result; `reason` names a failure, None says that the point is good enough."""
         norm = largest(gradient)
         if reason is None:

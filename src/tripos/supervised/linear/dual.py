@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tripos.compute.budget import require
-from tripos.optimization.quadratic import ScaledCholesky, refined
+from tripos.optimization.quadratic import ScaledCholesky, Solve, refined
 from tripos.supervised.linear.normal import TRUSTED, Solution, least_norm, singular_values
 
 PIECE_BYTES = 1 << 22
@@ -66,7 +66,11 @@ class DualRows:
     def products(self) -> np.ndarray:
         """A A', of shape (n_rows, n_rows)."""
         n = len(self.X)
-        require(3 * 8 * n * n, what=f"the products of {n} rows with one another", instead="solver='sparse_cg' of Ridge")
+        require(
+            3 * 8 * n * n,
+            what=f"the products of {n} rows with one another",
+            instead="solver='sparse_cg' of Ridge",
+        )
         K = np.zeros((n, n))
         for _, A in self.pieces():
             K += A @ A.T
@@ -85,6 +89,10 @@ class DualRows:
         for _, A in self.pieces():
             left -= A @ (A.T @ a)
         return left
+
+    def penalised_residual(self, alpha: float) -> Solve:
+        """a -> B - (A A' + alpha I) a, from the rows."""
+        return lambda a: self.residual(a) - alpha * a
 
     def solve(self, tol: float) -> Solution | None:
         """The interpolating solution of least norm (alpha = 0); None where the products cannot tell the rank."""
@@ -105,9 +113,7 @@ class DualRows:
             a[:, targets] = factor.solve(self.B[:, targets])
             if factor.rcond < TRUSTED:
                 one = replace(self, B=self.B[:, targets])
-                a[:, targets] = refined(
-                    a[:, targets], factor.solve, lambda part, one=one, value=value: one.residual(part) - value * part
-                )
+                a[:, targets] = refined(a[:, targets], factor.solve, one.penalised_residual(value))
         return self.primal(a)
 
 
@@ -118,4 +124,4 @@ def _mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:
     for start in range(0, len(X), MEAN_ROWS):
         rows = slice(start, start + MEAN_ROWS)
         mean += share[rows] @ (X[rows] - first)
-    return mean
+    return np.asarray(mean)

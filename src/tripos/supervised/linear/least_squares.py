@@ -197,14 +197,18 @@ class LinearRegression(SquaredLossModel):
         dense = training is not None and isinstance(training.X, np.ndarray)
         solution = least_norm(equations.G, equations.C, tol=self.tol, residual=residual, certain=dense)
         if solution is None:
-            assert training is not None and training.X is not None and training.y is not None
+            assert training is not None  # nothing is uncertain without rows
+            assert training.y is not None
             solution = from_rows(training.X, training.y, training.sample_weight, equations, self.tol)
         self._set_coefficients(solution.w, equations.intercept(solution.w), single, dtype)
         if training is None or not sp.issparse(training.X):
             if solution.singular is None and not self._has_statistics():
                 solution = replace(solution, singular=singular_values(equations.G))
             self._set_rank(solution, statistics.n_rows, dtype)
-        if solution.rank < len(equations.G):
+        begun = training is None and statistics.n_rows <= len(
+            equations.G
+        )  # the first rows of several partial fits
+        if solution.rank < len(equations.G) and not begun:
             self._warn_collinear(equations.G, solution, statistics.n_rows)
 
     def _fit_rows(self, training: Training, single: bool) -> None:
@@ -226,7 +230,9 @@ class LinearRegression(SquaredLossModel):
     def _fit_products(self, training: Training, single: bool) -> None:
         targets = training.y.reshape(len(training.y), -1)
         weight = training.sample_weight
-        y_mean = np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        y_mean = (
+            np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        )
         w = np.empty((training.n_features, targets.shape[1]))
         for k, target in enumerate(targets.T):
             products = self._products(training, target)
@@ -249,7 +255,7 @@ class LinearRegression(SquaredLossModel):
 
     def _warn_collinear(self, G: np.ndarray | None, solution: Solution, n_rows: int) -> None:
         """Says which columns make the coefficients arbitrary."""
-        names = self.encoded_feature_names_
+        names = [str(name) for name in self.encoded_feature_names_]
         if G is None or n_rows <= len(names):
             found = f"{n_rows} rows determine at most {solution.rank} of {len(names)} coefficients"
         else:
@@ -266,20 +272,20 @@ class LinearRegression(SquaredLossModel):
         )
 
 
-def _describe(dependent: list[tuple[int, list[int]]], names: Sequence[Any]) -> str:
+def _describe(dependent: list[tuple[int, list[int]]], names: Sequence[str]) -> str:
     parts = []
     for column, partners in dependent[:NAMED_COLUMNS]:
-        others = ", ".join(repr(str(names[k])) for k in partners[:NAMED_COLUMNS])
+        others = ", ".join(repr(names[k]) for k in partners[:NAMED_COLUMNS])
         others += ", ..." if len(partners) > NAMED_COLUMNS else ""
-        parts.append(f"{str(names[column])!r} ({f'follows from {others}' if partners else 'is constant'})")
+        parts.append(f"{names[column]!r} ({f'follows from {others}' if partners else 'is constant'})")
     more = f" and {len(dependent) - NAMED_COLUMNS} more" if len(dependent) > NAMED_COLUMNS else ""
     return f"{len(dependent)} of {len(names)} columns say nothing new: {', '.join(parts)}{more}"
 
 
-def _describe_scales(G: np.ndarray, names: Sequence[Any], tol: float) -> str:
+def _describe_scales(G: np.ndarray, names: Sequence[str], tol: float) -> str:
     spread = np.sqrt(np.diag(G))
     small, large = int(np.argmin(spread)), int(np.argmax(spread))
     return (
-        f"LinearRegression: the columns differ so much in scale ({str(names[small])!r} varies {spread[large] / spread[small]:.2g} times less "
-        f"than {str(names[large])!r}) that tol={tol:g} drops some of what they say. Scale them, or set tol=0."
+        f"LinearRegression: the columns differ so much in scale ({names[small]!r} varies {spread[large] / spread[small]:.2g} times less "
+        f"than {names[large]!r}) that tol={tol:g} drops some of what they say. Scale them, or set tol=0."
     )

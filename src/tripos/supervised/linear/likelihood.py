@@ -34,11 +34,13 @@ from tripos.objective.risk import Risk
 from tripos.objective.rows import Rows, rows_of
 from tripos.optimization.lbfgs import Inverse, lbfgs
 from tripos.optimization.newton import Curvature, newton
-from tripos.optimization.result import NotFinite, Result, Stopping
+from tripos.optimization.result import Result, Stopping
 
 PRECISION = 1e-10  # relative decrease still in sight at a minimum (for tol=1e-4): Newton's method gets there in passing
 WIDE_PRECISION = 1e-6  # the same for L-BFGS, which pays for every digit ...
-CLOSER = 0.05  # ... but goes on until the gradient is that much smaller than `tol`, where scikit-learn's stops
+CLOSER = (
+    0.05  # ... but goes on until the gradient is that much smaller than `tol`, where scikit-learn's stops
+)
 
 SAMPLING_PAYS = 2e7  # multiplications of a Hessian from which one of a sample is worth its overhead
 NEWTON_WORK = 2e8  # multiplications of a Hessian that takes a few milliseconds
@@ -69,6 +71,7 @@ def count(blocks: Blocks, n_classes: int) -> Counts:
     """Counts in one pass (over the targets alone, for rows in memory)."""
 
     def partial(block: Block) -> Counts:
+        assert block.y is not None
         weights = np.bincount(block.y, weights=block.sample_weight, minlength=n_classes)
         stored = block.X.nnz if blocks.sparse else block.X.size
         return Counts(block.n_rows, int(stored), weights.astype(np.float64))
@@ -141,8 +144,8 @@ class Problem:
 
     # ---- solving ---------------------------------------------------------------------------------
 
-    def solve(self, theta: np.ndarray, stopping: Stopping, solver: str) -> tuple[Result, str]:
-        """The minimum, and the method that found it: "newton" or "lbfgs"."""
+    def solve(self, theta: np.ndarray, stopping: Stopping, solver: str, *, warm: bool) -> tuple[Result, str]:
+        """The minimum, and the method that found it: "newton" or "lbfgs"; `warm` says that theta is near it."""
         p = self.risk.n_parameters
         # Entries multiplied with one another for one Hessian: all pairs in a row, for each pair of classes.
         pairs = self.n_stored * max(1.0, self.n_stored / self.n_rows)
@@ -151,7 +154,7 @@ class Problem:
             return newton(self.risk, theta, stopping), "newton"
         enough = p <= SAMPLED_PARAMETERS and self.n_rows >= 2 * SAMPLE_ROWS_PER_PARAMETER * p
         if enough and work > SAMPLING_PAYS:
-            return self._newton_from_sample(theta, stopping), "newton"
+            return self._newton_from_sample(theta, stopping, warm), "newton"
         if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
             return newton(self.risk, theta, stopping), "newton"
         precision = WIDE_PRECISION / PRECISION * stopping.precision
@@ -159,17 +162,20 @@ class Problem:
         closer = replace(stopping, tol=CLOSER * stopping.tol, precision=precision, confirmations=1)
         return lbfgs(self.risk, theta, closer, inverse=self._diagonal_inverse(theta)), "lbfgs"
 
-    def _newton_from_sample(self, theta: np.ndarray, stopping: Stopping) -> Result:
+    def _newton_from_sample(self, theta: np.ndarray, stopping: Stopping, warm: bool) -> Result:
         """Start and Hessian from a sample of the rows, then the rest is a few passes with gradients."""
         p = self.risk.n_parameters
         size = max(int(SAMPLE_SHARE * self.n_rows), SAMPLE_ROWS_PER_PARAMETER * p)
         sample = self.risk.subsample(size, of=self.n_rows)
-        rough = Stopping(tol=1e-3, precision=1e-5, max_iter=10, noise=stopping.noise)
-        start = newton(sample, theta, rough)
-        if not start.converged:  # e.g. classes that the sample separates and the rows do not
-            return newton(self.risk, theta, stopping)
-        _, _, hessian = sample.value_gradient_hessian(start.x)
-        return newton(self.risk, start.x, stopping, hessian_guess=hessian)
+        if not warm:
+            rough = newton(
+                sample, theta, Stopping(tol=1e-3, precision=1e-5, max_iter=10, noise=stopping.noise)
+            )
+            if not rough.converged:  # e.g. classes that the sample separates and the rows do not
+                return newton(self.risk, theta, stopping)
+            theta = rough.x
+        _, _, hessian = sample.value_gradient_hessian(theta)
+        return newton(self.risk, theta, stopping, hessian_guess=hessian)
 
     def _diagonal_inverse(self, theta: np.ndarray) -> Inverse:
         """(g, value) -> H0^-1 g, with H0 the diagonal of the Hessian in centred columns.
@@ -204,7 +210,7 @@ class Problem:
         else:
             p = np.exp(b - b.max())
             p /= p.sum()
-        return np.maximum(p * (1.0 - p), LEAST_CURVATURE)
+        return np.asarray(np.maximum(p * (1.0 - p), LEAST_CURVATURE))
 
     # ---- separable classes -----------------------------------------------------------------------
 
@@ -225,14 +231,6 @@ class Problem:
         return self.risk.largest_score(step) > DIVERGING
 
 
-def solve_or_none(problem: Problem, theta: np.ndarray, stopping: Stopping, solver: str) -> tuple[Result, str] | None:
-    """The solution, or None when the rows hold NaN or infinity."""
-    try:
-        return problem.solve(theta, stopping, solver)
-    except NotFinite:
-        return None
-
-
 def class_factors(class_weight: Any, classes: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Factors of the rows' weights, by class: None, "balanced" or a dict from label to number."""
     from sklearn.utils.class_weight import compute_class_weight
@@ -242,5 +240,3 @@ def class_factors(class_weight: Any, classes: np.ndarray, weights: np.ndarray) -
     if isinstance(class_weight, str):
         return np.asarray(weights.sum() / (len(classes) * weights))
     return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)
-
-

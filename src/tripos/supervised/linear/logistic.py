@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from tripos.base import Classifier, Training
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
-from tripos.optimization.result import Result, Stopping
+from tripos.optimization.result import NotFinite, Result, Stopping
 from tripos.state import Array, Number, Text
-from tripos.supervised.linear.likelihood import PRECISION, Problem, class_factors, count, solve_or_none
+from tripos.supervised.linear.likelihood import PRECISION, Problem, class_factors, count
 from tripos.supervised.linear.model import LinearModel
 from tripos.supervised.linear.probabilities import probabilities
 
@@ -225,10 +225,10 @@ class LogisticRegression(LinearModel, Classifier):
                 noise=problem.risk.noise,
                 on_step=on_step,
             )
-            found = solve_or_none(problem, theta, stopping, self.solver)
-        if found is None:
-            return None
-        result, self.solver_ = found
+            try:
+                result, self.solver_ = problem.solve(theta, stopping, self.solver, warm=start is not None)
+            except NotFinite:
+                return None
         for name, value in self._attributes(problem, result.x).items():
             setattr(self, name, value)
         self.n_iter_ = np.array([max(result.n_iter, min(1, self.max_iter))], dtype=np.int32)
@@ -245,7 +245,9 @@ class LogisticRegression(LinearModel, Classifier):
         W = coef.toarray() if sp.issparse(coef) else coef
         expected = (problem.risk.n_outputs, problem.risk.n_features)
         if W.shape != expected:
-            raise ValueError(f"warm_start: the previous coefficients have shape {W.shape}, this fit needs {expected}")
+            raise ValueError(
+                f"warm_start: the previous coefficients have shape {W.shape}, this fit needs {expected}"
+            )
         return problem.risk.theta(W, intercept)
 
     def _inverse_strength(self) -> float:
@@ -350,7 +352,9 @@ class LogisticRegression(LinearModel, Classifier):
         return [str(label) for label in self.classes_]
 
     def _facts(self) -> dict[str, str]:
-        shown = ", ".join(str(label) for label in self.classes_[:10]) + (", ..." if len(self.classes_) > 10 else "")
+        shown = ", ".join(str(label) for label in self.classes_[:10]) + (
+            ", ..." if len(self.classes_) > 10 else ""
+        )
         against = f" (coefficients are log odds of {self.classes_[1]})" if len(self.classes_) == 2 else ""
         return {
             "classes": shown + against,

@@ -1,6 +1,6 @@
 """What linear models share once they are fitted: scores, figures, tables of coefficients.
 
-    eta = X w + b
+eta = X w + b
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ class LinearModel(Estimator):
         """
         X = self._input(X)
         coef, intercept = self._score_coefficients()
-        scores: np.ndarray = X @ coef
-        if type(scores) is not np.ndarray:  # both were sparse
-            scores = scores.toarray()
+        product = X @ coef
+        scores: np.ndarray = (
+            product if type(product) is np.ndarray else product.toarray()
+        )  # where both are sparse
         scores += intercept
         if not isfinite(scores.item() if scores.size == 1 else np.vdot(scores, scores)):
             self._reject_nonfinite(X)

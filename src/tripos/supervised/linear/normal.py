@@ -147,7 +147,8 @@ def least_norm(
 
 def singular_values(G: np.ndarray) -> np.ndarray:
     """Singular values of A from G = A'A, largest first."""
-    return np.sqrt(np.maximum(scipy.linalg.eigvalsh(G, check_finite=False)[::-1], 0.0))
+    squares: np.ndarray = np.maximum(scipy.linalg.eigvalsh(G, check_finite=False)[::-1], 0.0)
+    return np.asarray(np.sqrt(squares))
 
 
 def _surely_above(G: np.ndarray, factor: ScaledCholesky, tol: float) -> bool:
@@ -207,7 +208,9 @@ def penalised(
         if factor.rcond < TRUSTED and residual is not None:
             whole = np.zeros_like(w)
 
-            def of_targets(part: np.ndarray, *, value: float = value, targets: Any = targets, whole: Any = whole) -> Any:
+            def of_targets(
+                part: np.ndarray, *, value: float = value, targets: Any = targets, whole: Any = whole
+            ) -> Any:
                 whole[:, targets] = part
                 return residual(value)(whole)[:, targets]
 

@@ -1,7 +1,7 @@
 """From scores to probabilities of classes, row by row.
 
-    two classes:   P(1 | x) = 1 / (1 + e^-eta)
-    K classes:     P(k | x) = e^eta_k / sum_l e^eta_l
+two classes:   P(1 | x) = 1 / (1 + e^-eta)
+K classes:     P(k | x) = e^eta_k / sum_l e^eta_l
 """
 
 from __future__ import annotations

@@ -210,7 +210,9 @@ class Ridge(SquaredLossModel):
         if self.positive:
             self.solver_ = "pivoting"
             identity = np.eye(len(equations.G))
-            columns = [nonnegative_quadratic(equations.G + a * identity, c) for a, c in zip(alpha, equations.C.T)]
+            columns = [
+                nonnegative_quadratic(equations.G + a * identity, c) for a, c in zip(alpha, equations.C.T)
+            ]
             w = np.column_stack(columns)
         else:
             self.solver_ = "cholesky"
@@ -226,7 +228,9 @@ class Ridge(SquaredLossModel):
         are still there; what rounding cannot tell from zero is left out."""
         self.solver_ = "svd"
         if training is not None and isinstance(training.X, np.ndarray) and training.y is not None:
-            rows = DualRows.of(training.X, training.y, training.sample_weight, fit_intercept=self.fit_intercept)
+            rows = DualRows.of(
+                training.X, training.y, training.sample_weight, fit_intercept=self.fit_intercept
+            )
             return _by_singular_values(rows, alpha)
         w = np.empty_like(equations.C)
         for k, value in enumerate(alpha):
@@ -254,7 +258,9 @@ class Ridge(SquaredLossModel):
         targets = training.y.reshape(len(training.y), -1)
         alpha = self._alphas(targets.shape[1])
         weight = training.sample_weight
-        y_mean = np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        y_mean = (
+            np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        )
         max_iter = self.max_iter or max(1000, 4 * min(training.X.shape))
         w = np.empty((training.n_features, targets.shape[1]))
         steps = np.zeros(targets.shape[1], dtype=np.int32)

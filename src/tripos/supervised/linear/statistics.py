@@ -167,8 +167,12 @@ class SquaredLossModel(LinearModel, Regressor):
         self._reject_nonfinite(training.blocks)
         for block in training.blocks:
             if block.y is not None and not np.isfinite(block.y).all():
-                row = block.start + int(np.flatnonzero(~np.isfinite(block.y).reshape(len(block.y), -1).all(axis=1))[0])
-                raise ValueError(f"Input y contains NaN or infinity, first at row {row}: drop the rows without a target")
+                row = block.start + int(
+                    np.flatnonzero(~np.isfinite(block.y).reshape(len(block.y), -1).all(axis=1))[0]
+                )
+                raise ValueError(
+                    f"Input y contains NaN or infinity, first at row {row}: drop the rows without a target"
+                )
         raise ValueError("the squares of X or y overflow: divide the large columns by a power of ten")
 
     def _moments(self, training: Training, *, precise: bool = False) -> Moments:
@@ -190,7 +194,9 @@ class SquaredLossModel(LinearModel, Regressor):
 
     def _statistics(self) -> Moments:
         if not self._has_statistics():
-            raise ValueError(f"this {type(self).__name__} kept no statistics to merge ({NOT_KEPT}): fit it by partial_fit")
+            raise ValueError(
+                f"this {type(self).__name__} kept no statistics to merge ({NOT_KEPT}): fit it by partial_fit"
+            )
         return Moments(self.row_weight_, self.n_rows_, self.column_mean_, self.column_scatter_)
 
     def _has_statistics(self) -> bool:
@@ -257,7 +263,9 @@ class SquaredLossModel(LinearModel, Regressor):
         super()._check_state()
         mean = getattr(self, "column_mean_", None)
         if mean is not None and len(mean) != self.coef_.shape[-1] + len(np.atleast_2d(self.coef_)):
-            raise ValueError(f"column_mean_ has {len(mean)} entries, which does not fit coef_ of shape {self.coef_.shape}")
+            raise ValueError(
+                f"column_mean_ has {len(mean)} entries, which does not fit coef_ of shape {self.coef_.shape}"
+            )
 
 
 def _squared_rows(block: Block) -> Rows:
