@@ -7,11 +7,8 @@ import gzip
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
 
 # the first call of a kernel compiles it: no test is about time
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
