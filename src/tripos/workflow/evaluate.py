@@ -18,8 +18,11 @@ MOST_RESAMPLED_ROWS = 20_000_000  # rows x resamples: beyond, fewer resamples
 
 def predictions(model: Any, frame: pl.DataFrame) -> pl.DataFrame:
     """What a fitted pipeline says of each row: `prediction`, and `p(class)` for each class where it gives probabilities."""
-    encoded = model[:-1].transform(frame)  # once, for labels and probabilities
-    learner = model[-1]
+    return said(model[-1], model[:-1].transform(frame))  # encoded once, for labels and probabilities
+
+
+def said(learner: Any, encoded: Any) -> pl.DataFrame:
+    """As `predictions`, of a learner and rows that are encoded already."""
     columns = {"prediction": np.asarray(learner.predict(encoded))}
     if hasattr(learner, "predict_proba"):
         probabilities = np.asarray(learner.predict_proba(encoded))

@@ -8,32 +8,59 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from tripos.compute.random import generator, streams
+from tripos.compute.threads import parallel
 from tripos.metrics.scorers import Scorer
-from tripos.selection.importance import permutation_importance
+from tripos.workflow.trial import value_of
 
-MOST_ROWS, MOST_ROWS_OF_TEXT, REPEATS = 4000, 400, 5
+MOST_ROWS, REPEATS = 4000, 5
 TOP = 24
 _SAMPLE = 20_000
 
 
-def importances(
-    model: Any, frame: pl.DataFrame, y: np.ndarray, measure: Scorer, *, has_text: bool, seed: int
-) -> dict[str, Any]:
+def importances(model: Any, frame: pl.DataFrame, y: np.ndarray, measure: Scorer, *, seed: int) -> dict[str, Any]:
     """Permutation importance of each column of the table on rows held out from the fit (Breiman, 2001).
 
     A column's importance is what the measure loses when the column is shuffled. Columns that tell the same share it:
     shuffling one of them alone costs little.
+
+    What the encoder makes of a row does not depend on other rows, so that shuffling a column of the table and shuffling
+    all that was made of it is the same. The table is therefore encoded once, where `selection.permutation_importance`,
+    which knows no encoder, would encode it for every shuffle: 200 times for ames.
     """
-    limit = MOST_ROWS_OF_TEXT if has_text else MOST_ROWS
-    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:limit])
-    found = permutation_importance(model, frame[rows], y[rows], measure, n_repeats=REPEATS, random_state=seed)
-    order = found.order[:TOP]
+    rows = np.sort(generator(seed).permutation(len(y))[:MOST_ROWS])
+    encoder, learner = model[0], model[-1]
+    X, truth = encoder.transform(frame[rows]), y[rows]
+    sources = np.asarray(encoder.sources_, dtype=object)
+    names = [name for name in frame.columns if name in set(sources.tolist())]
+    best = measure.goodness(value_of(measure, learner, X, truth))
+
+    def drops(name: str, random: np.random.Generator) -> list[float]:
+        of_column = sources == name
+        return [
+            best - measure.goodness(value_of(measure, learner, _shuffled(X, of_column, random.permutation(len(truth))), truth))
+            for _ in range(REPEATS)
+        ]
+
+    found = np.array(parallel(lambda pair: drops(*pair), list(zip(names, streams(seed, len(names))))))
+    order = np.argsort(-found.mean(axis=1), kind="stable")[:TOP]
     return {
-        "names": [found.names[j] for j in order],
-        "mean": found.mean[order].tolist(),
-        "sd": found.sd[order].tolist(),
-        "rows": found.n_rows,
+        "names": [names[j] for j in order],
+        "mean": found.mean(axis=1)[order].tolist(),
+        "sd": found.std(axis=1, ddof=1)[order].tolist(),
+        "rows": len(rows),
     }
+
+
+def _shuffled(X: Any, columns: np.ndarray, order: np.ndarray) -> Any:
+    """X with some columns taken from other rows; `columns` is a mask."""
+    if columns.all():
+        return X[order]
+    if sp.issparse(X):
+        keep = sp.diags_array((~columns).astype(X.dtype))
+        move = sp.diags_array(columns.astype(X.dtype))
+        return (X @ keep + X[order] @ move).tocsr()
+    return np.where(columns, X[order], X)
 
 
 def effects(model: Any, frame: pl.DataFrame, seed: int) -> dict[str, Any] | None:
@@ -46,7 +73,7 @@ def effects(model: Any, frame: pl.DataFrame, seed: int) -> dict[str, Any] | None
     weights, classes = _weights(learner)
     if weights is None:
         return None
-    rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:_SAMPLE])
+    rows = np.sort(generator(seed).permutation(len(frame))[:_SAMPLE])
     moved = weights * _spread(encoder.transform(frame[rows]))  # (n_classes or 1, n_encoded)
     names = np.asarray(encoder.get_feature_names_out(), dtype=object)
     order = np.argsort(-np.abs(moved), axis=None, kind="stable")[:TOP]

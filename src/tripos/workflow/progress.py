@@ -73,7 +73,7 @@ class Lines(Display):
         self._print(f"\n{title}", "bold")
 
     def fact(self, label: str, text: str) -> None:
-        self._print(f"  {label:<12} {text}")
+        self._print(f"  {label:<16} {text}")
 
     def warn(self, text: str) -> None:
         self._print(f"  ! {text}", "yellow")

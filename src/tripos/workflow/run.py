@@ -36,7 +36,7 @@ from tripos.workflow.report import write_report
 from tripos.workflow.result import Run
 from tripos.workflow.search import SearchResult, make_plan, planned_steps, rungs_for, search
 from tripos.workflow.store import RunFolder, find_resumable
-from tripos.workflow.trial import Folds
+from tripos.workflow.trial import Folds, nothing
 from tripos.workflow.trial import evaluate as cross_validate
 
 CURVE_SHARE = 0.5  # of the search's seconds, for the learning curve
@@ -206,12 +206,12 @@ def _work(
     candidate = next(c for c in fitting if c.name == winner.candidate)
     baseline = next(c for c in fitting if c.is_baseline)
     model = candidate.pipeline(experience.schema, winner.params, _seed(config))
-    curve = _curve(config, model, candidate, found.board, folds, measure, display)
+    curve = _curve(config, experience, model, candidate, found.board, folds, measure, display)
 
     display.stage("Test: all rows of training, one look at the rows put aside")
-    uses = _uses(config, experience, clone(model), candidate, folds, measure)
+    uses = _uses(config, clone(model), candidate, folds, measure)
     model.fit(experience.X_train, experience.y_train)
-    dummy = baseline.pipeline(experience.schema, {}, _seed(config)).fit(experience.X_train, experience.y_train)
+    dummy = baseline.estimator({}, _seed(config)).fit(nothing(len(experience.y_train)), experience.y_train)
     predicted, test = _tested(config, experience, model, dummy, measure)
     uses |= {"coefficients": explain.effects(model, experience.X_train, derive(config.seed, "effects"))}
 
@@ -269,6 +269,7 @@ def _search(
 
 def _curve(
     config: RunConfig,
+    experience: Experience,
     model: Any,
     candidate: Candidate,
     board: Leaderboard,
@@ -289,12 +290,14 @@ def _curve(
         low = first[0] - _BAR_FROM * (measure.perfect - first[0])
         display.curve_point(point.size, mean, error, (mean - low) / ((measure.perfect - low) or 1.0))
 
+    parts = folds.parts[max(folds.parts)]
+    parts = parts if experience.times is None else parts[-1:]  # earlier folds have less of the past to learn from
     seconds = max(CURVE_SHARE * config.time, LEAST_CURVE_SECONDS)
     curve, cut = learning_curve(
         model,
         folds.frame,
         folds.y,
-        folds.parts[max(folds.parts)],
+        parts,
         measure,
         seed=derive(config.seed, "curve"),
         budget=TimeBudget(seconds),
@@ -310,7 +313,7 @@ def _tested(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """The predictions of the test rows, their scores, and the score without rows that repeat training rows."""
     task, y = experience.task, experience.y_test
-    predicted, guessed = evaluate.predictions(model, experience.X_test), evaluate.predictions(dummy, experience.X_test)
+    predicted, guessed = evaluate.predictions(model, experience.X_test), evaluate.said(dummy, nothing(len(y)))
     test = evaluate.score_test(y, predicted, guessed, task, derive(config.seed, "bootstrap"), experience.test_groups)
     again = evaluate.repeats_of_training(experience.X_train, experience.X_test)
     test |= {"repeats": int(again.sum()), "score_without_repeats": None}
@@ -322,7 +325,7 @@ def _tested(
 
 
 def _uses(
-    config: RunConfig, experience: Experience, model: Any, candidate: Candidate, folds: Folds, measure: Scorer
+    config: RunConfig, model: Any, candidate: Candidate, folds: Folds, measure: Scorer
 ) -> dict[str, Any]:
     """Which columns the model uses, from a fit that has not seen the rows it is asked about."""
     if candidate.is_baseline:
@@ -331,9 +334,8 @@ def _uses(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the learner has to say it said in the search
         model.fit(folds.frame[fit], folds.y[fit])
-        has_text = experience.shape.has("text")
         seed = derive(config.seed, "importance")
-        found = explain.importances(model, folds.frame[held], folds.y[held], measure, has_text=has_text, seed=seed)
+        found = explain.importances(model, folds.frame[held], folds.y[held], measure, seed=seed)
     return {"importances": found}
 
 

@@ -63,6 +63,9 @@ class Folds:
 
     def encoded(self, candidate: Candidate, rows: int, k: int) -> Encoded:
         """Fold k of the folds over `rows` rows, as the candidate needs it."""
+        if candidate.is_baseline:
+            train, valid = self.parts[rows][k]
+            return Encoded(nothing(len(train)), self.y[train], nothing(len(valid)), self.y[valid], 0.0, 0.0, 0)
         key = (candidate.preparation, rows, k)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -87,6 +90,11 @@ class Folds:
     def forget(self) -> None:
         """Lets go of the encoded folds."""
         self._kept.clear()
+
+
+def nothing(n_rows: int) -> np.ndarray:
+    """What a baseline learns from: rows without anything in them, shape (n_rows, 1)."""
+    return np.zeros((n_rows, 1))
 
 
 def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: Folds, scorer: Scorer, seed: int) -> Standing:

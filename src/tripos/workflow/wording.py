@@ -26,7 +26,7 @@ def shown(name: str, value: float | None) -> str:
     if name in _SHARES or name.rpartition("_")[0] in _SHARES:
         return f"{100 * value:.1f} %"
     if abs(value) < 2 and not name.endswith("error"):
-        return f"{value:.3f}"
+        return f"{value:z.3f}"
     return number(value)
 
 
@@ -66,13 +66,24 @@ def verdict(record: Mapping[str, Any]) -> dict[str, str]:
         headline = f"The columns hardly help to predict {target}: {title} {score} on {rows} unseen rows, where {instead}."
     else:
         headline = f"{target} can be predicted: {title} {score} on {rows} unseen rows, where {instead}."
-    interval = f"{shown(metric, test['low'])} and {shown(metric, test['high'])}"
     tried = f"{len(record['leaderboard'])} candidates" if len(record["leaderboard"]) > 1 else "one candidate"
     detail = (
         f"{record['winner']} was chosen among {tried} by {record['search']['folds']}-fold cross-validation, before the "
-        f"test rows were looked at, once. With other test rows the score would lie between {interval} about 95 times in 100."
+        f"test rows were looked at, once. {_luck(record)}"
     )
     return {"headline": headline, "detail": f"{_labelled_right(record)}{detail}"}
+
+
+def _luck(record: Mapping[str, Any]) -> str:
+    """What the interval says; without a single error there is nothing to resample, and the rule of three says more."""
+    test, metric = record["test"], record["metric"]
+    if test["low"] == test["high"] and metric == "accuracy":
+        return (
+            f"None of {test['rows']:,} test rows was wrong, which leaves room for {300 / test['rows']:.1f} % of errors "
+            "(95 % confidence)."
+        )
+    low, high = shown(metric, test["low"]), shown(metric, test["high"])
+    return f"With other test rows the score would lie between {low} and {high} about 95 times in 100."
 
 
 def _labelled_right(record: Mapping[str, Any]) -> str:
