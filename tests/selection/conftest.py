@@ -8,8 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-# the first call of a kernel compiles it: no test is about time
-
 
 @pytest.fixture(scope="session")
 def titanic(data_file):
