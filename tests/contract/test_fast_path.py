@@ -54,6 +54,7 @@ def test_read_only_strided_and_mapped_arrays_compile_nothing_new(estimator, tmp_
     X, y = cases.arrays(estimator, n_features=6)
     model = clone(estimator).fit(X, y)
     cases.outputs(model, X)
+    model.predict(X.tolist())  # the way of everything that is not a plain float array
     compiled = compiled_forms()
     frozen = X.copy()
     frozen.setflags(write=False)
