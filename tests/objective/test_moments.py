@@ -1,4 +1,5 @@
-"""Weight, mean and scatter against their definitions, wherever the columns lie and however the rows are cut."""
+"""Weight, mean and scatter against their definitions, wherever the columns lie and however the rows are
+cut."""
 
 from __future__ import annotations
 

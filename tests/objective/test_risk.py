@@ -1,4 +1,5 @@
-"""The risk of a linear model: each pass against its NumPy twin, dense against sparse, blocks against the whole."""
+"""The risk of a linear model: each pass against its NumPy twin, dense against sparse, blocks against the
+whole."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ With eta = X w + b, slope r_i = s_i L'(y_i, eta_i) and curvature h_i = s_i L''(y
 
     value = sum_i s_i L(y_i, eta_i),    gradient = [X'r; sum r],    Hessian = [X, 1]' diag(h) [X, 1].
 
-Rows are taken by as many as fit in the cache together, so that scores, losses and products with X' meet X while it
-is there: half the memory traffic of two separate products, which is what a gradient costs. The products are BLAS.
-Sums over rows are added up in float64 from pieces in X's own precision.
+Rows are taken by as many as fit in the cache together, so that scores, losses and products with X' meet X
+while it is there: half the memory traffic of two separate products, which is what a gradient costs. The
+products are BLAS. Sums over rows are added up in float64 from pieces in X's own precision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from tripos.compute import kernel
 from tripos.objective.losses import pointwise_rows, softmax_rows
 
-# Half of a small L2. On 50 columns 256 rows (106 KB) took 125 ms where 512 took 158: the block must stay beside its copy.
+# Half of a small L2. On 50 columns 256 rows (106 KB) took 125 ms where 512 took 158: the block must stay
+# beside its copy.
 CACHE_BYTES = 1 << 17
 
 
@@ -59,7 +60,8 @@ def scale_rows(X, h, out):  # type: ignore[no-untyped-def]
 
 @kernel("i8, f8, F[:, ::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
 def pointwise_pass(code, parameter, X, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
-    """Adds to `gradient` (n_features + 1,) and, unless it is empty, to `hessian`; returns the sum of the losses."""
+    """Adds to `gradient` (n_features + 1,) and, unless it is empty, to `hessian`; returns the sum of the
+    losses."""
     n, d = X.shape
     rows = rows_in_cache(d + 1, X.itemsize)
     value = 0.0
@@ -90,7 +92,8 @@ def pointwise_pass(code, parameter, X, y, s, w, b, gradient, hessian):  # type: 
 
 @kernel("F[:, ::1], i8[::1], F[::1], F[:, ::1], F[::1], f8[:, ::1], f8[:, :, :, ::1]")
 def softmax_pass(X, y, s, W, b, gradient, hessian):  # type: ignore[no-untyped-def]
-    """The same for K scores per row: `gradient` (K, n_features + 1), `hessian` (K, n_features + 1, K, n_features + 1)."""
+    """The same for K scores per row: `gradient` (K, n_features + 1), `hessian` (K, n_features + 1, K,
+    n_features + 1)."""
     n, d = X.shape
     n_classes = b.size
     rows = rows_in_cache(d + 1, X.itemsize)
@@ -117,7 +120,8 @@ def softmax_pass(X, y, s, W, b, gradient, hessian):  # type: ignore[no-untyped-d
 
 @kernel
 def softmax_slopes(eta, y, s, start, loss, p):  # type: ignore[no-untyped-def]
-    """Turns scores into weighted slopes s_i (p_ki - [y_i = k]) in place; returns the weighted sum of the losses."""
+    """Turns scores into weighted slopes s_i (p_ki - [y_i = k]) in place; returns the weighted sum of the
+    losses."""
     n_classes, m = eta.shape
     softmax_rows(eta, y, loss, p)
     for k in range(n_classes):

@@ -6,12 +6,13 @@ Two blocks of rows a and b merge exactly, with delta = m_b - m_a:
 
     W = W_a + W_b,    m = m_a + W_b/W delta,    S = S_a + S_b + W_a W_b / W delta delta'
 
-Inside a block S is a product of the rows less a typical row, corrected to the block's own mean at the end: columns
-that lie far from zero lose no digits, and no centred copy of X is made.
+Inside a block S is a product of the rows less a typical row, corrected to the block's own mean at the end:
+columns that lie far from zero lose no digits, and no centred copy of X is made.
 
 References
 ----------
-T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983).
+T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance", The American Statistician 37
+(1983).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from tripos.compute.budget import require
 from tripos.compute.executor import reduce_blocks
 from tripos.objective.dense import rows_in_cache
 
-# BLAS computes a whole product from inside a kernel, and half of it (syrk) through NumPy, which costs Python a few
-# microseconds per piece. On 1M x 50 the kernel takes 125 ms and NumPy 134; on 200k x 200 it is 359 against 223.
+# BLAS computes a whole product from inside a kernel, and half of it (syrk) through NumPy, which costs Python
+# a few microseconds per piece. On 1M x 50 the kernel takes 125 ms and NumPy 134; on 200k x 200 it is 359
+# against 223.
 WIDE = 96
 VERY_WIDE = 512  # one product over all rows by BLAS's threads: a scatter per block would outgrow X
 ROWS_PER_COLUMN = 8  # rows of a block per column: merging a scatter costs no more than an eighth of making it
@@ -95,7 +97,8 @@ def shifted_rows(X, Y, s, start, shift, out):  # type: ignore[no-untyped-def]
     "F[:, ::1], F[:, ::1], F[::1], F[::1], f8[:, ::1]", "f4[:, ::1], f4[:, ::1], f4[::1], f8[::1], f8[:, ::1]"
 )
 def narrow_scatter(X, Y, s, shift, total):  # type: ignore[no-untyped-def]
-    """Adds Z'Z of the shifted rows Z to `total`, in the precision of `shift`, by pieces that stay in the cache."""
+    """Adds Z'Z of the shifted rows Z to `total`, in the precision of `shift`, by pieces that stay in the
+    cache."""
     n = X.shape[0]
     D = total.shape[0]
     rows = rows_in_cache(D, shift.itemsize)

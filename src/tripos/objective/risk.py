@@ -62,7 +62,8 @@ class Risk:
 
     @property
     def noise(self) -> float:
-        """Relative rounding error of a value: sums of that precision differ by this much from one theta to the next."""
+        """Relative rounding error of a value: sums of that precision differ by this much from one theta to
+        the next."""
         return 4.0 * float(np.finfo(self.dtype).eps)
 
     # ---- evaluations ----------------------------------------------------------------------------
@@ -75,8 +76,9 @@ class Risk:
     def value_gradient_hessian(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """F(theta), its gradient and its Hessian, in one pass.
 
-        Softmax scores may all be moved by one number without changing a probability. Where no penalty fixes it,
-        that direction gets curvature 1: its gradient is zero, so no step follows it, and the Hessian is invertible.
+        Softmax scores may all be moved by one number without changing a probability. Where no penalty fixes
+        it, that direction gets curvature 1: its gradient is zero, so no step follows it, and the Hessian is
+        invertible.
         """
         value, gradient, hessian = self._evaluate(theta, hessian=True)
         assert hessian is not None
@@ -114,10 +116,12 @@ class Risk:
         return hessian[:, :D, :, :D].reshape(K * D, K * D)
 
     def reduce(self, partial: Callable[[Rows], Any], merge: Callable[[Any, Any], Any]) -> Any:
-        """Statistics of all rows, merged in a fixed order; a single block in memory needs no threads, which take 0.1 ms."""
+        """Statistics of all rows, merged in a fixed order; a single block in memory needs no threads, which
+        take 0.1 ms."""
         if isinstance(self.blocks, list) and len(self.blocks) == 1:
             return partial(self._rows(self.blocks[0]))
-        return reduce_blocks(lambda block: partial(self._rows(block)), merge, self.blocks)  # type: ignore[arg-type]
+        blocks: Any = self.blocks
+        return reduce_blocks(lambda block: partial(self._rows(block)), merge, blocks)
 
     def _rows(self, block: Block | Rows) -> Rows:
         return self.prepare(block) if isinstance(block, Block) else block
@@ -134,8 +138,8 @@ class Risk:
     def coefficients(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """W of shape (n_outputs, n_features) and b of shape (n_outputs,).
 
-        Softmax: of the parameters that give the same probabilities, those that sum to zero over the classes (a penalty
-        on W has made its choice already).
+        Softmax: of the parameters that give the same probabilities, those that sum to zero over the classes
+        (a penalty on W has made its choice already).
         """
         extended = self._extended(theta)
         W, b = extended[:, : self.n_features], extended[:, self.n_features]
@@ -151,7 +155,8 @@ class Risk:
     # ---- what solvers start from ----------------------------------------------------------------
 
     def subsample(self, n_rows: int, of: int, seed: int = 0) -> Risk:
-        """The same objective on about `n_rows` of `of` rows, copied to memory: one row at random of each stride."""
+        """The same objective on about `n_rows` of `of` rows, copied to memory: one row at random of each
+        stride."""
         stride = of / n_rows
         picks = (np.arange(n_rows) + generator(seed).random(n_rows)) * stride
         chosen = np.unique(np.minimum(picks.astype(np.int64), of - 1))

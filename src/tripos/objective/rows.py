@@ -136,7 +136,8 @@ class SparseRows:
         return scores
 
     def moments(self, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted sums of x - shift and of its square, by column; sparse columns are near zero, so shift is 0."""
+        """Weighted sums of x - shift and of its square, by column; sparse columns are near zero, so shift is
+        0."""
         sums, squares = np.zeros(self.n_features), np.zeros(self.n_features)
         csr_column_sums(*self.arrays, self.s, sums, squares)
         return sums, squares
@@ -165,7 +166,8 @@ def _coefficients(theta: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray
 
 
 def _mirrored(lower: np.ndarray) -> np.ndarray:
-    """Hessian (K, D, K, D) from the lower triangles, of shape (K, K, D, D), of the pairs of classes k >= l."""
+    """Hessian (K, D, K, D) from the lower triangles, of shape (K, K, D, D), of the pairs of classes k >=
+    l."""
     full: np.ndarray = np.tril(lower) + np.swapaxes(np.tril(lower, -1), 2, 3)
     for k in range(len(full)):
         full[:k, k] = full[k, :k]

@@ -1,7 +1,7 @@
 """One read of CSR rows: what `dense` computes, at the cost of the entries that are stored.
 
-Rows are taken by the hundred, so that scores and losses stay in the cache and the loss kernels have vectors to
-work on.
+Rows are taken by the hundred, so that scores and losses stay in the cache and the loss kernels have vectors
+to work on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def csr_scores(data, indices, indptr, start, w, b, eta):  # type: ignore[no-unty
 
 @kernel("F[::1], I[::1], I[::1], i8, F[:, ::1], F[::1], F[:, ::1]")
 def csr_class_scores(data, indices, indptr, start, Wt, b, eta):  # type: ignore[no-untyped-def]
-    """eta_ki = x_i.W_k + b_k; Wt has shape (n_features, n_classes), so that an entry meets its weights side by side."""
+    """eta_ki = x_i.W_k + b_k; Wt has shape (n_features, n_classes), so that an entry meets its weights side
+    by side."""
     n_classes, m = eta.shape
     scores = np.empty(n_classes, eta.dtype)
     for i in range(m):
@@ -59,7 +60,9 @@ def csr_add_hessian(data, indices, indptr, start, h, hessian):  # type: ignore[n
 
 
 @kernel("i8, f8, F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
-def csr_pointwise_pass(code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
+def csr_pointwise_pass(  # type: ignore[no-untyped-def]
+    code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian
+):
     """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of `hessian`."""
     n = indptr.size - 1
     d = w.size
@@ -85,7 +88,8 @@ def csr_pointwise_pass(code, parameter, data, indices, indptr, y, s, w, b, gradi
 
 @kernel("F[::1], I[::1], I[::1], i8[::1], F[::1], F[:, ::1], F[::1], f8[:, ::1], f8[:, :, :, ::1]")
 def csr_softmax_pass(data, indices, indptr, y, s, Wt, b, gradient, hessian):  # type: ignore[no-untyped-def]
-    """The same for K scores per row; `gradient` has shape (n_features + 1, K), by pairs of classes `hessian` (K, K, D, D)."""
+    """The same for K scores per row; `gradient` has shape (n_features + 1, K), by pairs of classes `hessian`
+    (K, K, D, D)."""
     n = indptr.size - 1
     d, n_classes = Wt.shape
     value = 0.0

@@ -1,12 +1,14 @@
 """Conjugate gradients: solves A w = c for a positive definite A known only by its products with vectors.
 
-    alpha = r'z / p'Ap,   w += alpha p,   r -= alpha Ap,   z = M^-1 r,   beta = r_new'z_new / r'z,   p = z + beta p
+    alpha = r'z / p'Ap,    w += alpha p,    r_new = r - alpha Ap,
+    z_new = M^-1 r_new,    beta = r_new'z_new / r'z,    p = z_new + beta p
 
 From w = 0 and without M a consistent singular system is solved too, by its solution of least norm.
 
 References
 ----------
-M. Hestenes, E. Stiefel (1952), doi:10.6028/jres.049.044; Nocedal, Wright, *Numerical Optimization*, algorithm 5.3.
+M. Hestenes, E. Stiefel (1952), doi:10.6028/jres.049.044; Nocedal, Wright, *Numerical Optimization*, algorithm
+5.3.
 """
 
 from __future__ import annotations

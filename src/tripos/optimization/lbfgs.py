@@ -4,9 +4,9 @@ With s = x_new - x, y = g_new - g, rho = 1 / s'y, the inverse Hessian is updated
 
     H <- (I - rho s y') H (I - rho y s') + rho s s',
 
-applied to a vector by the two loops below over the last m pairs, around a first guess H0. That guess may be given:
-with the inverse of the diagonal of the Hessian (in centred columns) the method no longer notices how the features
-are scaled, and unscaled tables take tens of steps instead of thousands.
+applied to a vector by the two loops below over the last m pairs, around a first guess H0. That guess may be
+given: with the inverse of the diagonal of the Hessian (in centred columns) the method no longer notices how
+the features are scaled, and unscaled tables take tens of steps instead of thousands.
 
 References
 ----------
@@ -113,7 +113,8 @@ def lbfgs(
     x0 : ndarray of shape (n_parameters,)
     stopping : Stopping
     inverse : callable, optional
-        inverse(g, value) applies an approximation of the inverse Hessian, where the objective has that value, to g.
+        inverse(g, value) applies an approximation of the inverse Hessian, where the objective has that value,
+        to g.
     memory : int, default=10
         Pairs remembered.
 
@@ -152,6 +153,7 @@ def _stuck(stopping: Stopping, here: Point, decrement: float, step: int) -> Resu
         return stopping.result(*here, step, None)
     reason = (
         f"the line search found no decrease from {here.value:.6g} although the largest gradient component is "
-        f"{np.abs(here.gradient).max():.3g}: rounding hides the rest (scale the features), or the gradient is wrong"
+        f"{np.abs(here.gradient).max():.3g}: rounding hides the rest (scale the features), or the "
+        "gradient is wrong"
     )
     return stopping.result(*here, step, reason)

@@ -70,7 +70,8 @@ def search(objective: Objective, start: Point, p: np.ndarray, t: float, noise: f
 
 
 def _share(width: float, value: float, slope: float, end: float) -> float:
-    """Where the parabola through an interval's left value and slope and its right value is lowest, as a share of it."""
+    """Where the parabola through an interval's left value and slope and its right value is lowest, as a share
+    of it."""
     bend = end - value - slope * width
     if not np.isfinite(bend) or bend <= 0.0:
         return 0.5

@@ -2,11 +2,11 @@
 
     x <- x - t H^-1 g,        t = 1, 1/2, 1/4, ... until F falls enough
 
-The Hessian of a large sample is nearly that of a part of it, and near the solution it hardly changes. So a step may
-use an older Hessian, or one given at the start: the decrement d = g' H^-1 g, twice the decrease still to be had,
-then falls by a constant factor a step instead of being squared. When it falls too slowly, the Hessian is computed
-afresh where the method stands. On 500,000 rows x 30 columns a pass with the gradient alone takes 6 ms and one with
-the Hessian 20.
+The Hessian of a large sample is nearly that of a part of it, and near the solution it hardly changes. So a
+step may use an older Hessian, or one given at the start: the decrement d = g' H^-1 g, twice the decrease
+still to be had, then falls by a constant factor a step instead of being squared. When it falls too slowly,
+the Hessian is computed afresh where the method stands. On 500,000 rows x 30 columns a pass with the gradient
+alone takes 6 ms and one with the Hessian 20.
 
 References
 ----------
@@ -34,8 +34,9 @@ STALE_HALVINGS = 2  # an older Hessian that needs more than these is replaced
 class Curvature:
     """A Hessian, made ready to be divided by: scaled to a unit diagonal and factorised.
 
-    Where it is singular (collinear columns, more columns than rows) it is divided by on its range alone, so that steps have
-    no component along which the objective does not change; negative eigenvalues count by their size.
+    Where it is singular (collinear columns, more columns than rows) it is divided by on its range alone, so
+    that steps have no component along which the objective does not change; negative eigenvalues count by
+    their size.
     """
 
     def __init__(self, hessian: np.ndarray) -> None:
@@ -61,7 +62,8 @@ class Curvature:
 
 @dataclass
 class _Iterate:
-    """Where the method stands, with the Hessian it uses there; `fresh` when that Hessian is of this very point."""
+    """Where the method stands, with the Hessian it uses there; `fresh` when that Hessian is of this very
+    point."""
 
     x: np.ndarray
     value: float
@@ -90,8 +92,8 @@ def newton(
     x0 : ndarray of shape (n_parameters,)
     stopping : Stopping
     hessian_guess : ndarray of shape (n_parameters, n_parameters), optional
-        An approximation of the Hessian, e.g. that of a part of the rows. With it, passes compute the gradient alone
-        for as long as that serves; without it, every step has its own Hessian.
+        An approximation of the Hessian, e.g. that of a part of the rows. With it, passes compute the gradient
+        alone for as long as that serves; without it, every step has its own Hessian.
 
     Returns
     -------
@@ -150,11 +152,13 @@ def _backtrack(
 
 
 def _stuck(stopping: Stopping, here: _Iterate, decrement: float, step: int) -> Result:
-    """No step brings a decrease: either there is none left in this precision, or the derivatives are wrong."""
+    """No step brings a decrease: either there is none left in this precision, or the derivatives are
+    wrong."""
     if 0.5 * decrement <= 1e3 * stopping.noise * abs(here.value):
         return stopping.result(here.x, here.value, here.gradient, step, None)
     reason = (
         f"no step along Newton's direction decreases the objective, {here.value:.6g}, although a decrease of "
-        f"{0.5 * decrement:.3g} was expected: the derivatives are wrong or the numbers too large; scale the features"
+        f"{0.5 * decrement:.3g} was expected: the derivatives are wrong or the numbers too large; scale the "
+        "features"
     )
     return stopping.result(here.x, here.value, here.gradient, step, reason)

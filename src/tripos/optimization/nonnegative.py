@@ -1,12 +1,13 @@
 """Quadratics under w >= 0: block principal pivoting.
 
-Minimises w'Gw / 2 - c'w. At the solution the coefficients divide into free ones (w_F > 0, gradient 0) and ones at the
-bound (w = 0, gradient G w - c >= 0). Guess the division, solve for w_F, and exchange all indices that break a
-sign; when that stops making progress, exchange only the last of them, which is known to end.
+Minimises w'Gw / 2 - c'w. At the solution the coefficients divide into free ones (w_F > 0, gradient 0) and
+ones at the bound (w = 0, gradient G w - c >= 0). Guess the division, solve for w_F, and exchange all indices
+that break a sign; when that stops making progress, exchange only the last of them, which is known to end.
 
 References
 ----------
-J. Kim, H. Park (2011), doi:10.1137/110821172, algorithm 1; Portugal, Judice, Vicente (1994), doi:10.2307/2153286.
+J. Kim, H. Park (2011), doi:10.1137/110821172, algorithm 1; Portugal, Judice, Vicente (1994),
+doi:10.2307/2153286.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def nonnegative_quadratic(G: np.ndarray, c: np.ndarray, *, max_iter: int | None 
     scaled, target = G / scale / scale[:, None], c / scale
     if _is_definite(scaled):
         return _pivot(scaled, target, max_iter)[0] / scale
-    # Collinear columns: of the many solutions the one of (nearly) least norm, so that rounding does not choose.
+    # Collinear columns: of the many solutions the one of (nearly) least norm, so that rounding does not
+    # choose.
     w, free = _pivot(scaled + LEAST_RIDGE * np.eye(len(c)), target, max_iter)
     exact = (
         scipy.linalg.lstsq(scaled[np.ix_(free, free)], target[free], cond=1e-12, check_finite=False)[0]

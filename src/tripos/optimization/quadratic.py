@@ -1,12 +1,12 @@
 """Quadratics F(w) = w'Gw / 2 - c'w with G symmetric and at least semi-definite: solved, not iterated.
 
-`ScaledCholesky` serves the full-rank case and says how far it can be trusted; `Spectral` any rank, with the solution
-of least norm; `refined` turns either into a solution as exact as residuals can be computed.
+`ScaledCholesky` serves the full-rank case and says how far it can be trusted; `Spectral` any rank, with the
+solution of least norm; `refined` turns either into a solution as exact as residuals can be computed.
 
 References
 ----------
-N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., sections 10.1 (scaling), 12.1 (refinement), 20.4
-(normal equations).
+N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., sections 10.1 (scaling), 12.1
+(refinement), 20.4 (normal equations).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class ScaledCholesky:
     Attributes
     ----------
     rcond : float
-        Estimated inverse condition number of the scaled matrix (1-norm); its solutions lose -log10(rcond) digits.
+        Estimated inverse condition number of the scaled matrix (1-norm); its solutions lose -log10(rcond)
+        digits.
 
     Raises
     ------
@@ -118,8 +119,8 @@ def refined(
 def dependent_columns(G: np.ndarray, tolerance: float = 1e-10) -> list[tuple[int, list[int]]]:
     """Columns that are combinations of the others, each with the columns it is a combination of.
 
-    Pivoted Cholesky of the scaled matrix takes the columns in the order of what is new in them; those after the rank
-    bring nothing. An empty list of partners means a constant column.
+    Pivoted Cholesky of the scaled matrix takes the columns in the order of what is new in them; those after
+    the rank bring nothing. An empty list of partners means a constant column.
 
     Parameters
     ----------

@@ -64,9 +64,9 @@ class Result:
 class Stopping:
     """When to stop, and the record of the way there.
 
-    A point is good enough when the largest component of the gradient is at most `tol` *and* the decrease that the
-    next step promises is at most `precision` of the value. The second condition makes the answer independent of how
-    the variables are scaled; the first one is what scikit-learn and SciPy test.
+    A point is good enough when the largest component of the gradient is at most `tol` *and* the decrease that
+    the next step promises is at most `precision` of the value. The second condition makes the answer
+    independent of how the variables are scaled; the first one is what scikit-learn and SciPy test.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ class Stopping:
             self.asked_to_stop = bool(self.on_step(step, value, x))
 
     def reached(self, value: float, gradient: np.ndarray, decrease: float) -> bool:
-        """Whether the point is good enough, given the decrease a step from it promises, and so were those before it."""
+        """Whether the point is good enough, given the decrease a step from it promises, and so were those
+        before it."""
         good = largest(gradient) <= self.tol and decrease <= max(self.precision, self.noise) * abs(value)
         self.good_points = self.good_points + 1 if good else 0
         return self.good_points > self.confirmations
@@ -138,7 +139,8 @@ class Stopping:
         evaluated = evaluate(x)
         if not (np.isfinite(evaluated[0]) and np.isfinite(evaluated[1]).all()):
             raise NotFinite(
-                f"the objective is {evaluated[0]} at the start, or its gradient is not finite: start elsewhere"
+                f"the objective is {evaluated[0]} at the start, or its gradient is not finite: start "
+                "elsewhere"
             )
         self.record(0, evaluated[0], evaluated[1], x)
         return x, evaluated

@@ -1,4 +1,5 @@
-"""Least squares: scikit-learn's answer on real and on badly conditioned data, in memory, merged and streamed."""
+"""Least squares: scikit-learn's answer on real and on badly conditioned data, in memory, merged and
+streamed."""
 
 from __future__ import annotations
 

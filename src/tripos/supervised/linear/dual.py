@@ -2,8 +2,8 @@
 
     W' = A' (A A' + alpha I)^-1 B,        A = S^1/2 Xc,  B = S^1/2 yc
 
-A A' has as many rows as the data; neither it nor a centred copy of X is formed at once in memory larger than that:
-the columns come in pieces. Without penalty this is the interpolating solution of least norm.
+A A' has as many rows as the data; neither it nor a centred copy of X is formed at once in memory larger than
+that: the columns come in pieces. Without penalty this is the interpolating solution of least norm.
 
 References
 ----------
@@ -95,7 +95,8 @@ class DualRows:
         return lambda a: self.residual(a) - alpha * a
 
     def solve(self, tol: float) -> Solution | None:
-        """The interpolating solution of least norm (alpha = 0); None where the products cannot tell the rank."""
+        """The interpolating solution of least norm (alpha = 0); None where the products cannot tell the
+        rank."""
         K = self.products()
         solution = least_norm(K, self.B, tol=tol, residual=self.residual, certain=True)
         if solution is None:
@@ -118,7 +119,8 @@ class DualRows:
 
 
 def _mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Weighted mean of the columns, taken about the first row so that columns far from zero lose no digits."""
+    """Weighted mean of the columns, taken about the first row so that columns far from zero lose no
+    digits."""
     first = X[0].astype(np.float64)
     mean = first.copy()
     for start in range(0, len(X), MEAN_ROWS):

@@ -40,10 +40,10 @@ class LinearRegression(SquaredLossModel):
 
         sum_i s_i (y_i - x_i.w - b)^2
 
-    The solution is that of the normal equations in centred columns, by one pass over the rows and a Cholesky factor, ten
-    times as fast as the singular value decomposition scikit-learn uses. Where the columns are so nearly collinear that
-    squaring them costs digits, corrections computed from the rows restore them; where they are collinear, the
-    solution of least norm is returned and a `DataWarning` names the columns.
+    The solution is that of the normal equations in centred columns, by one pass over the rows and a Cholesky
+    factor, ten times as fast as the singular value decomposition scikit-learn uses. Where the columns are so
+    nearly collinear that squaring them costs digits, corrections computed from the rows restore them; where
+    they are collinear, the solution of least norm is returned and a `DataWarning` names the columns.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class LinearRegression(SquaredLossModel):
     copy_X : bool, default=True
         Without effect: X is never written to.
     tol : float, default=1e-6
-        Singular values of the centred X at or below this share of the largest count as zero, as in scikit-learn 1.9. A
-        model whose columns differ in scale by more than that needs scaling, or ``tol=0``.
+        Singular values of the centred X at or below this share of the largest count as zero, as in
+        scikit-learn 1.9. A model whose columns differ in scale by more than that needs scaling, or ``tol=0``.
     n_jobs : int, optional
         Without effect on the result; threads are set by ``TRIPOS_NUM_THREADS``.
     positive : bool, default=False
@@ -71,7 +71,8 @@ class LinearRegression(SquaredLossModel):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         For input with column names.
     n_rows_, row_weight_, column_mean_, column_scatter_
-        Number of rows, sum of weights, mean and scatter of the columns [X, y]: what `partial_fit` and `merge` continue.
+        Number of rows, sum of weights, mean and scatter of the columns [X, y]: what `partial_fit` and `merge`
+        continue.
 
     References
     ----------
@@ -166,7 +167,8 @@ class LinearRegression(SquaredLossModel):
 
     @property
     def singular_(self) -> np.ndarray:
-        """Singular values of the centred X; computed when first asked for, where the fit did not need them."""
+        """Singular values of the centred X; computed when first asked for, where the fit did not need
+        them."""
         if not hasattr(self, "rank_"):
             raise AttributeError("singular_ is there only for models fitted on dense X without positive=True")
         if self._singular is None:
@@ -265,8 +267,8 @@ class LinearRegression(SquaredLossModel):
                 return
             found = _describe(dependent, names)
         warnings.warn(
-            f"LinearRegression: {found}. Infinitely many coefficients fit equally well; these are the ones of least norm. "
-            "Drop columns, or use Ridge.",
+            f"LinearRegression: {found}. Infinitely many coefficients fit equally well; these are the ones of "
+            "least norm. Drop columns, or use Ridge.",
             DataWarning,
             stacklevel=5,
         )
@@ -286,6 +288,7 @@ def _describe_scales(G: np.ndarray, names: Sequence[str], tol: float) -> str:
     spread = np.sqrt(np.diag(G))
     small, large = int(np.argmin(spread)), int(np.argmax(spread))
     return (
-        f"LinearRegression: the columns differ so much in scale ({names[small]!r} varies {spread[large] / spread[small]:.2g} times less "
-        f"than {names[large]!r}) that tol={tol:g} drops some of what they say. Scale them, or set tol=0."
+        f"LinearRegression: the columns differ so much in scale ({names[small]!r} varies "
+        f"{spread[large] / spread[small]:.2g} times less than {names[large]!r}) that tol={tol:g} drops some of what "
+        "they say. Scale them, or set tol=0."
     )

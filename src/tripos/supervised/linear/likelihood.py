@@ -5,12 +5,12 @@
 L is the log loss for two classes and softmax for more. The shape of the data chooses the way to the minimum:
 
 - few parameters: Newton's method, a Hessian each step;
-- many rows for each parameter: Newton's method on a twentieth of the rows, then full passes that compute the gradient
-  alone and keep the Hessian of the sample (500k x 30: 5 passes of 6 ms; L-BFGS takes 7 to 11 steps);
+- many rows for each parameter: Newton's method on a twentieth of the rows, then full passes that compute the
+  gradient alone and keep the Hessian of the sample (500k x 30: 4 passes of 6 ms; L-BFGS takes 7 to 11 steps);
 - otherwise, and for text: L-BFGS, around the diagonal of the Hessian in centred columns.
 
-scikit-learn stops where the largest gradient component is `tol`; on text and on 5,000 x 2,000 its loss is then 1e-5 to
-7e-2 above the minimum. The limits below end 100 times closer, in about as many steps.
+scikit-learn stops where the largest gradient component is `tol`; on text and on 5,000 x 2,000 its loss is
+then 1e-5 to 7e-2 above the minimum. The limits below end 100 times closer, in about as many steps.
 
 References
 ----------
@@ -36,7 +36,7 @@ from tripos.optimization.lbfgs import Inverse, lbfgs
 from tripos.optimization.newton import Curvature, newton
 from tripos.optimization.result import Result, Stopping
 
-PRECISION = 1e-10  # relative decrease still in sight at a minimum (for tol=1e-4): Newton's method gets there in passing
+PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
 WIDE_PRECISION = 1e-6  # the same for L-BFGS, which pays for every digit ...
 CLOSER = (
     0.05  # ... but goes on until the gradient is that much smaller than `tol`, where scikit-learn's stops
@@ -106,7 +106,8 @@ class Problem:
         class_weight : ndarray of shape (n_classes,)
             Factors of the rows' weights.
         intercept_scaling : float or None
-            None leaves the intercept free; a number penalises (b / intercept_scaling)^2 / 2, as liblinear does.
+            None leaves the intercept free; a number penalises (b / intercept_scaling)^2 / 2, as liblinear
+            does.
         """
         binary = len(class_weight) == 2
         weighted = bool((class_weight != 1.0).any())
@@ -145,7 +146,8 @@ class Problem:
     # ---- solving ---------------------------------------------------------------------------------
 
     def solve(self, theta: np.ndarray, stopping: Stopping, solver: str, *, warm: bool) -> tuple[Result, str]:
-        """The minimum, and the method that found it: "newton" or "lbfgs"; `warm` says that theta is near it."""
+        """The minimum, and the method that found it: "newton" or "lbfgs"; `warm` says that theta is near
+        it."""
         p = self.risk.n_parameters
         # Entries multiplied with one another for one Hessian: all pairs in a row, for each pair of classes.
         pairs = self.n_stored * max(1.0, self.n_stored / self.n_rows)
@@ -158,7 +160,8 @@ class Problem:
         if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
             return newton(self.risk, theta, stopping), "newton"
         precision = WIDE_PRECISION / PRECISION * stopping.precision
-        # One step more: where steps bring much, the last one may have brought scikit-learn far inside its `tol`.
+        # One step more: where steps bring much, the last one may have brought scikit-learn far inside its
+        # `tol`.
         closer = replace(stopping, tol=CLOSER * stopping.tol, precision=precision, confirmations=1)
         return lbfgs(self.risk, theta, closer, inverse=self._diagonal_inverse(theta)), "lbfgs"
 
@@ -180,8 +183,8 @@ class Problem:
     def _diagonal_inverse(self, theta: np.ndarray) -> Inverse:
         """(g, value) -> H0^-1 g, with H0 the diagonal of the Hessian in centred columns.
 
-        The curvature p (1 - p) of a row is taken to be the same for all: at first that of the base rates `theta`, later
-        the mean loss, which is near it once most rows are predicted with confidence.
+        The curvature p (1 - p) of a row is taken to be the same for all: at first that of the base rates
+        `theta`, later the mean loss, which is near it once most rows are predicted with confidence.
         """
         risk = self.risk
         K, d, free = risk.n_outputs, risk.n_features, risk.fit_intercept
@@ -215,14 +218,15 @@ class Problem:
     # ---- separable classes -----------------------------------------------------------------------
 
     def separated(self, value: float, theta: np.ndarray) -> bool:
-        """Whether an unpenalised fit can stop here: every row is on its own side, and the minimum at infinity."""
+        """Whether an unpenalised fit can stop here: every row is on its own side, and the minimum at
+        infinity."""
         return self.unpenalised and value < NEARLY_CERTAIN and self.risk.separates(theta)
 
     def runs_to_infinity(self, theta: np.ndarray) -> bool:
         """Whether Newton's method still moves scores at what looks like the minimum: then there is none.
 
-        Along a direction that separates some rows the gradient and the Hessian fall at the same rate, so the step
-        stays as long as ever while the loss no longer notices.
+        Along a direction that separates some rows the gradient and the Hessian fall at the same rate, so the
+        step stays as long as ever while the loss no longer notices.
         """
         if not self.unpenalised or self.risk.n_parameters > NEWTON_PARAMETERS:
             return False

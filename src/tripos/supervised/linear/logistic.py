@@ -24,15 +24,17 @@ from tripos.supervised.linear.probabilities import probabilities
 class LogisticRegression(LinearModel, Classifier):
     """Logistic regression for two classes (log loss) and more (softmax).
 
-    Models the log odds as linear and minimises the penalised negative log-likelihood, each row counted by its weight:
+    Models the log odds as linear and minimises the penalised negative log-likelihood, each row counted by its
+    weight:
 
         C sum_i s_i L(y_i, W x_i + b) + |W|^2 / 2,
         L = log(1 + e^eta) - y eta  for two classes,     L = log sum_k e^eta_k - eta_y  for more.
 
-    The objective is convex, so that every solver name leads to the same answer; the data's shape chooses between
-    Newton's method (with a Hessian from a sample of the rows, where there are many) and L-BFGS around the diagonal of
-    the Hessian, neither of which notices how features are scaled. Both stop well inside `tol`: at the default the loss is
-    within some 1e-10 (Newton) or 1e-6 (L-BFGS) of its minimum, relative to it.
+    The objective is convex, so that every solver name leads to the same answer; the data's shape chooses
+    between Newton's method (with a Hessian from a sample of the rows, where there are many) and L-BFGS around
+    the diagonal of the Hessian, neither of which notices how features are scaled. Both stop well inside
+    `tol`: at the default the loss is within some 1e-10 (Newton) or 1e-6 (L-BFGS) of its minimum, relative to
+    it.
 
     Parameters
     ----------
@@ -55,8 +57,8 @@ class LogisticRegression(LinearModel, Classifier):
     random_state : int or RandomState, optional
         Without effect on the solution.
     solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, default="lbfgs"
-        "newton-cholesky" insists on Newton's method with a Hessian each step, "liblinear" penalises the intercept and takes two
-        classes only; the others leave the choice to the shape of the data.
+        "newton-cholesky" insists on Newton's method with a Hessian each step, "liblinear" penalises the
+        intercept and takes two classes only; the others leave the choice to the shape of the data.
     max_iter : int, default=100
         Steps over all rows at most.
     verbose : int, default=0
@@ -254,15 +256,15 @@ class LogisticRegression(LinearModel, Classifier):
         """C, after what the deprecated `penalty` says; refuses penalties that are not available."""
         if self.penalty != "deprecated":
             warnings.warn(
-                "'penalty' was deprecated in scikit-learn 1.8: use C=np.inf instead of penalty=None, and leave it out "
-                "instead of penalty='l2'",
+                "'penalty' was deprecated in scikit-learn 1.8: use C=np.inf instead of penalty=None, and leave it "
+                "out instead of penalty='l2'",
                 FutureWarning,
                 stacklevel=5,
             )
         if self.penalty in ("l1", "elasticnet") or self.l1_ratio:
             raise ValueError(
-                f"penalty={self.penalty!r} with l1_ratio={self.l1_ratio}: L1 and elastic-net penalties are not available "
-                "yet; use l1_ratio=0 (L2), or sklearn.linear_model.LogisticRegression(solver='saga')"
+                f"penalty={self.penalty!r} with l1_ratio={self.l1_ratio}: L1 and elastic-net penalties are not "
+                "available yet; use l1_ratio=0 (L2), or sklearn.linear_model.LogisticRegression(solver='saga')"
             )
         C = np.inf if self.penalty is None else float(self.C)
         if self.solver == "liblinear" and np.isinf(C):
@@ -274,28 +276,30 @@ class LogisticRegression(LinearModel, Classifier):
     def _check_classes(self) -> None:
         if len(self.classes_) < 2:
             raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data contains only one class: "
-                f"{self.classes_[0]!r}"
+                "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+                f"class: {self.classes_[0]!r}"
             )
         if self.solver == "liblinear" and len(self.classes_) > 2:
             raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass, which the 'liblinear' solver "
-                "does not support (n_classes >= 3): use another solver, or wrap the estimator in a OneVsRestClassifier."
+                "Only binary classification is supported. The type of the target is multiclass, which the "
+                "'liblinear' solver does not support (n_classes >= 3): use another solver, or wrap the estimator "
+                "in a OneVsRestClassifier."
             )
 
     def _warn(self, problem: Problem, result: Result, separated: bool, *, stopped: bool) -> None:
         if separated or (problem.unpenalised and problem.runs_to_infinity(result.x)):
             warnings.warn(
                 "LogisticRegression: without a penalty the likelihood has no maximum, because some direction "
-                f"separates {'all rows' if separated else 'rows'} by class: coefficients run to infinity and were stopped at "
-                f"{np.abs(self.coef_).max():.3g}. Use a finite C, or drop the columns that give the class away.",
+                f"separates {'all rows' if separated else 'rows'} by class: coefficients run to infinity and were "
+                f"stopped at {np.abs(self.coef_).max():.3g}. Use a finite C, or drop the columns that give the class "
+                "away.",
                 DataWarning,
                 stacklevel=5,
             )
         elif not result.converged and not stopped:
             warnings.warn(
-                f"LogisticRegression did not converge: {result.reason}. Raise max_iter (now {self.max_iter}), scale the "
-                "features, or choose a smaller C.",
+                f"LogisticRegression did not converge: {result.reason}. Raise max_iter (now {self.max_iter}), "
+                "scale the features, or choose a smaller C.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
@@ -308,7 +312,8 @@ class LogisticRegression(LinearModel, Classifier):
         return self.coef_.T, self.intercept_
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores: log odds of the second class, shape (n_rows,), or one score per class, shape (n_rows, n_classes)."""
+        """Scores: log odds of the second class, shape (n_rows,), or one score per class, shape (n_rows,
+        n_classes)."""
         scores = self._scores(X)
         return scores if len(self.intercept_) > 1 else scores.reshape(-1)
 

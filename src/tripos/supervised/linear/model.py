@@ -20,18 +20,21 @@ Self = TypeVar("Self", bound="LinearModel")
 class LinearModel(Estimator):
     """An estimator with `coef_` and `intercept_`.
 
-    `coef_` has shape (n_features,) or (n_outputs, n_features); `intercept_` is a number or has shape (n_outputs,).
+    `coef_` has shape (n_features,) or (n_outputs, n_features); `intercept_` is a number or has shape
+    (n_outputs,).
     """
 
     coef_: Any
     intercept_: Any
 
     def _scores(self, X: Any) -> np.ndarray:
-        """Scores X w + b from whatever the user passed: shape (n_rows,) where there is one output (a classifier's
-        `coef_` of shape (1, n_features) counts as one), else (n_rows, n_outputs).
+        """Scores X w + b from whatever the user passed.
 
-        One row takes some two microseconds: a product, a sum, and one look at the result, which is NaN or infinite
-        wherever X is.
+        Shape (n_rows,) where there is one output (a classifier's `coef_` of shape (1, n_features) counts as one),
+        else (n_rows, n_outputs).
+
+        One row takes some two microseconds: a product, a sum, and one look at the result, which is NaN or
+        infinite wherever X is.
         """
         X = self._input(X)
         coef, intercept = self._score_coefficients()
@@ -92,7 +95,9 @@ class LinearModel(Estimator):
         return "\n".join(lines)
 
     def plot(self, *, top: int = 20, ax: Any = None) -> Any:
-        """Draw the coefficients that are largest in size, by name; for several outputs the root of their mean square.
+        """Draw the coefficients that are largest in size, by name.
+
+        For several outputs their root mean square is drawn.
 
         Parameters
         ----------

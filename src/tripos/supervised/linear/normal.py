@@ -3,10 +3,10 @@
     minimise  sum_i s_i |y_i - W x_i - b|^2 + alpha |W|^2
     (Xc' S Xc + alpha I) W' = Xc' S yc,        b = mean(y) - W mean(x)
 
-The equations square the condition number, so they are used as far as they can be trusted: a Cholesky factor of the
-scaled matrix tells how many digits are lost, and where that is too many, residuals computed from the rows win
-them back (`refined`). When columns are collinear the solution of least norm is taken, as `scipy.linalg.lstsq` would;
-where the statistics cannot tell whether they are, the rows decide (`Fallback`).
+The equations square the condition number, so they are used as far as they can be trusted: a Cholesky factor
+of the scaled matrix tells how many digits are lost, and where that is too many, residuals computed from the
+rows win them back (`refined`). When columns are collinear the solution of least norm is taken, as
+`scipy.linalg.lstsq` would; where the statistics cannot tell whether they are, the rows decide (`Fallback`).
 
 References
 ----------
@@ -99,7 +99,8 @@ def _block_residual(block: Block, w: np.ndarray, b: np.ndarray) -> tuple[np.ndar
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Coefficients, and the rank and singular values they were found with (None: not needed, so not computed)."""
+    """Coefficients, and the rank and singular values they were found with (None: not needed, so not
+    computed)."""
 
     w: np.ndarray  # (n_features, n_targets)
     rank: int
@@ -152,10 +153,10 @@ def singular_values(G: np.ndarray) -> np.ndarray:
 
 
 def _surely_above(G: np.ndarray, factor: ScaledCholesky, tol: float) -> bool:
-    """Whether the condition estimate alone shows that every singular value of A exceeds `tol` times the largest.
+    """Whether the condition estimate alone shows that all singular values of A exceed `tol` times the largest.
 
-    The least eigenvalue of G is at least that of the scaled matrix times the least diagonal element; the estimate of
-    the former is right within a factor of 10, but for rare exceptions (Higham, section 15.3).
+    The least eigenvalue of G is at least that of the scaled matrix times the least diagonal element; the
+    estimate of the former is right within a factor of 10, but for rare exceptions (Higham, section 15.3).
     """
     diagonal = np.diag(G)
     return bool(0.1 * factor.rcond * diagonal.min() > tol * tol * diagonal.sum())

@@ -31,24 +31,27 @@ class Ridge(SquaredLossModel):
         sum_i s_i (y_i - x_i.w - b)^2 + alpha |w|^2
 
     The problem has one solution for alpha > 0, and every solver name leads to it; the names choose the road.
-    The usual one is a Cholesky factor of the penalised normal equations in centred columns; with more columns than
-    rows the same in the space of the rows; for wide sparse data, products with X alone.
+    The usual one is a Cholesky factor of the penalised normal equations in centred columns; with more columns
+    than rows the same in the space of the rows; for wide sparse data, products with X alone.
 
     Parameters
     ----------
     alpha : float or array-like of shape (n_targets,), default=1.0
-        Strength of the penalty; one number, or one for each target. With 0 the solution is that of least squares.
+        Strength of the penalty; one number, or one for each target. With 0 the solution is that of least
+        squares.
     fit_intercept : bool, default=True
         Whether the model has a constant term b, which is not penalised.
     copy_X : bool, default=True
         Without effect: X is never written to.
     max_iter : int, optional
-        Steps of the iterative roads at most; by default 1000, or four times the smaller side of X if that is more.
+        Steps of the iterative roads at most; by default 1000, or four times the smaller side of X if that is
+        more.
     tol : float, default=1e-4
         Precision of the iterative roads; the closed forms have none to set.
     solver : {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}, default="auto"
-        "cholesky" solves the normal equations, "svd" takes the singular values of X (dense only), "sparse_cg", "lsqr", "sag"
-        and "saga" iterate by conjugate gradients, "lbfgs" is accepted with `positive` alone, as in scikit-learn.
+        "cholesky" solves the normal equations, "svd" takes the singular values of X (dense only),
+        "sparse_cg", "lsqr", "sag" and "saga" iterate by conjugate gradients, "lbfgs" is accepted with
+        `positive` alone, as in scikit-learn.
     positive : bool, default=False
         Whether coefficients must not be negative.
     random_state : int or RandomState, optional
@@ -66,7 +69,8 @@ class Ridge(SquaredLossModel):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         For input with column names.
     n_rows_, row_weight_, column_mean_, column_scatter_
-        Number of rows, sum of weights, mean and scatter of the columns [X, y]: what `partial_fit` and `merge` continue.
+        Number of rows, sum of weights, mean and scatter of the columns [X, y]: what `partial_fit` and `merge`
+        continue.
 
     References
     ----------
@@ -173,8 +177,8 @@ class Ridge(SquaredLossModel):
         super()._validate_params()
         if self.positive and self.solver not in ("auto", "lbfgs"):
             raise ValueError(
-                f"solver='{self.solver}' does not support positive fitting. Please set the solver to 'auto' or "
-                "'lbfgs', or set `positive=False`"
+                f"solver='{self.solver}' does not support positive fitting. Please set the solver to 'auto' "
+                "or 'lbfgs', or set `positive=False`"
             )
         if self.solver == "lbfgs" and not self.positive:
             raise ValueError("'lbfgs' solver can be used only when positive=True. Please use another solver.")
@@ -192,8 +196,8 @@ class Ridge(SquaredLossModel):
         alpha = np.asarray(self.alpha, dtype=np.float64).reshape(-1)
         if len(alpha) not in (1, n_targets):
             raise ValueError(
-                f"Number of targets and number of penalties do not correspond: alpha has {len(alpha)} numbers for "
-                f"{n_targets} targets"
+                f"Number of targets and number of penalties do not correspond: alpha has {len(alpha)} numbers "
+                f"for {n_targets} targets"
             )
         if not (np.isfinite(alpha).all() and (alpha >= 0.0).all()):
             raise ValueError(f"alpha must be finite and not negative, got {self.alpha!r}")
@@ -224,8 +228,10 @@ class Ridge(SquaredLossModel):
     def _fit_singular(
         self, equations: NormalEquations, alpha: np.ndarray, training: Training | None
     ) -> np.ndarray:
-        """Nearly or wholly collinear columns without a penalty worth the name: by singular values, of the rows if they
-        are still there; what rounding cannot tell from zero is left out."""
+        """Nearly or wholly collinear columns without a penalty worth the name: by singular values.
+
+        Those of the rows, if they are still there; what rounding cannot tell from zero is left out.
+        """
         self.solver_ = "svd"
         if training is not None and isinstance(training.X, np.ndarray) and training.y is not None:
             rows = DualRows.of(

@@ -1,7 +1,7 @@
-"""Models that are a function of the columns' weight, mean and scatter: fitted in one pass, continued and merged.
+"""Models that follow from the columns' weight, mean and scatter: fitted in one pass, continued and merged.
 
-`SquaredLossModel` turns what the user passed into `Moments` (or the rows themselves, where those are the better
-road) and keeps them, so that `partial_fit` and `merge` give what one fit on all rows gives.
+`SquaredLossModel` turns what the user passed into `Moments` (or the rows themselves, where those are the
+better road) and keeps them, so that `partial_fit` and `merge` give what one fit on all rows gives.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ class SquaredLossModel(LinearModel, Regressor):
             statistics = self._statistics().merge(statistics)
         elif not first:
             warnings.warn(
-                f"{type(self).__name__}: the rows of the earlier fit were not kept as statistics ({NOT_KEPT}), so "
-                "partial_fit begins anew with these rows",
+                f"{type(self).__name__}: the rows of the earlier fit were not kept as statistics ({NOT_KEPT}), "
+                "so partial_fit begins anew with these rows",
                 DataWarning,
                 stacklevel=2,
             )
@@ -116,13 +116,13 @@ class SquaredLossModel(LinearModel, Regressor):
             raise TypeError(f"a {type(self).__name__} merges with its own kind, got {type(other).__name__}")
         if getattr(self, "encoder_", None) is not None or getattr(other, "encoder_", None) is not None:
             raise ValueError(
-                "models that learned their own encoding of strings or missing values do not merge: encode both "
-                "parts with one `tripos.Encoder` first"
+                "models that learned their own encoding of strings or missing values do not merge: encode "
+                "both parts with one `tripos.Encoder` first"
             )
         if self.coef_.shape != other.coef_.shape:
             raise ValueError(
-                f"cannot merge coefficients of shape {self.coef_.shape} with {other.coef_.shape}: fit both on the "
-                "same columns and targets"
+                f"cannot merge coefficients of shape {self.coef_.shape} with {other.coef_.shape}: fit both on "
+                "the same columns and targets"
             )
         statistics = self._statistics().merge(other._statistics())
         self._keep(statistics)
@@ -132,8 +132,8 @@ class SquaredLossModel(LinearModel, Regressor):
     def _start(self, X: Any, y: Any, sample_weight: Any) -> tuple[Training, Moments | None]:
         """The rows and, where they are the way to the solution, their statistics.
 
-        NaN and infinity are not looked for: the statistics show them, at no cost to clean data. Only then the checked
-        start is made, which encodes missing values or names the bad cell.
+        NaN and infinity are not looked for: the statistics show them, at no cost to clean data. Only then the
+        checked start is made, which encodes missing values or names the bad cell.
         """
         training = self._start_fit(X, y, sample_weight, multi_output=True, check_finite=False)
         statistics = self._moments(training) if self._uses_statistics(training) else None
@@ -149,7 +149,8 @@ class SquaredLossModel(LinearModel, Regressor):
         return training, statistics
 
     def _uses_statistics(self, training: Training) -> bool:
-        """Whether the normal equations are the way: not for more columns than rows, nor for wide sparse rows."""
+        """Whether the normal equations are the way: not for more columns than rows, nor for wide sparse
+        rows."""
         if not training.in_memory:
             return True
         if sp.issparse(training.X):
@@ -189,7 +190,8 @@ class SquaredLossModel(LinearModel, Regressor):
 
     @staticmethod
     def _form(training: Training) -> tuple[bool, Any]:
-        """Whether there is one target (coefficients are then a vector), and the precision of the coefficients."""
+        """Whether there is one target (coefficients are then a vector), and the precision of the
+        coefficients."""
         return _first_target(training).ndim == 1, training.blocks.dtype
 
     def _statistics(self) -> Moments:
@@ -242,8 +244,8 @@ class SquaredLossModel(LinearModel, Regressor):
 
     def _warn_unconverged(self, reason: str) -> None:
         warnings.warn(
-            f"{type(self).__name__} did not converge: {reason}. Raise max_iter, scale the features, or choose "
-            "another solver.",
+            f"{type(self).__name__} did not converge: {reason}. Raise max_iter, scale the features, or "
+            "choose another solver.",
             ConvergenceWarning,
             stacklevel=5,
         )
