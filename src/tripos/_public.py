@@ -41,6 +41,7 @@ FUNCTIONS: dict[str, str] = {
     "load": "tripos.artifact",
     "run": "tripos.workflow.run",
     "minimize": "tripos.optimization",
+    "check_gradient": "tripos.optimization",
     "TriposError": "tripos.errors",
     "BudgetError": "tripos.errors",
     "ArtifactError": "tripos.errors",

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tripos.optimization.bfgs import bfgs
+from tripos.optimization.descent import descend
+from tripos.optimization.irls import irls
 from tripos.optimization.lbfgs import lbfgs
 from tripos.optimization.newton import newton
 from tripos.optimization.result import Result, StepCallback, Stopping
+from tripos.optimization.rules import RULES
 
-METHODS: dict[str, Callable[..., Result]] = {"newton": newton, "lbfgs": lbfgs}
+METHODS: dict[str, Callable[..., Result]] = {
+    "newton": newton,
+    "irls": irls,
+    "bfgs": bfgs,
+    "lbfgs": lbfgs,
+    **{name: partial(descend, rule=name) for name in RULES},
+    "sgd": partial(descend, rule="gradient-descent", batch_size=1),
+}
+LINE_SEARCHING = ("newton", "irls", "bfgs", "lbfgs")
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,14 @@ def minimize(
     Parameters
     ----------
     objective : Objective or callable
-        An object with `value_gradient(x)` (and `value_gradient_hessian(x)` for Newton), or a function of x that
-        comes with `gradient` (and `hessian`).
+        An object with `value_gradient(x)` (and `value_gradient_hessian(x)` for Newton), or a function of x
+        that comes with `gradient` (and `hessian`).
     x0 : array-like of shape (n_parameters,)
         Where to start.
-    method : {"lbfgs", "newton"}, default="lbfgs"
+    method : str, default="lbfgs"
+        With second derivatives "newton", for generalised linear models "irls"; with gradients and a line search "lbfgs",
+        "bfgs"; with gradients and a learning rate "gradient-descent", "momentum", "nesterov", "adagrad", "rmsprop",
+        "adam", "adamw", over all rows or over batches of them (`batch_size`), and "sgd", over one row at a time.
     gradient, hessian : callable, optional
         Derivatives of a plain function.
     tol : float, default=1e-6
@@ -65,7 +81,8 @@ def minimize(
     on_step : callable, optional
         Called as on_step(step, value, x) after each step; True stops.
     **options
-        Options of the method, see `tripos.optimization.lbfgs.lbfgs` and `tripos.optimization.newton.newton`.
+        Options of the method: see `lbfgs`, `newton` and, for methods with a learning rate, `descend` in the modules of
+        `tripos.optimization` of these names (`learning_rate`, `schedule`, `batch_size`, `clip_norm`, `random_state`, ...).
 
     Returns
     -------
@@ -75,14 +92,17 @@ def minimize(
     Raises
     ------
     ValueError
-        For an unknown method, or a start where the objective is not finite.
+        For an unknown method, a penalty with kinks and a method that needs slopes, or a start where the objective is
+        not finite.
 
     Examples
     --------
     >>> import numpy as np
     >>> from tripos import minimize
     >>> rosenbrock = lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-    >>> slope = lambda x: np.array([-2 * (1 - x[0]) - 400 * x[0] * (x[1] - x[0] ** 2), 200 * (x[1] - x[0] ** 2)])
+    >>> def slope(x):
+    ...     bend = 200 * (x[1] - x[0] ** 2)
+    ...     return np.array([-2 * (1 - x[0]) - 2 * x[0] * bend, bend])
     >>> result = minimize(rosenbrock, [-1.0, 2.0], gradient=slope)
     >>> result.converged, result.x.round(6)
     (True, array([1., 1.]))
@@ -93,6 +113,8 @@ def minimize(
         if gradient is None:
             raise TypeError("a plain function needs its gradient: minimize(function, x0, gradient=...)")
         objective = Functions(objective, gradient, hessian)
+    if method in LINE_SEARCHING and getattr(getattr(objective, "penalty", None), "l1", 0.0) > 0.0:
+        raise ValueError(f"method={method!r} needs slopes everywhere, but the L1 penalty has a kink at 0")
     stopping = Stopping(
         tol=tol,
         precision=precision,

@@ -1,0 +1,124 @@
+"""One epoch of mini-batch steps on a linear model, in one kernel: dense rows, or the stored entries of CSR rows.
+
+For each batch B of the rows in the given order
+
+    g = n / (W |B|) sum_{i in B} s_i L'(y_i, eta_i) [x_i, 1] + R'(w),        E g = F'(w, b),
+
+is clipped and handed to the update rule. Steps of one row at a time cost about as much as reading that row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.objective.losses import pointwise_rows
+from tripos.optimization.clipping import clip_gradient
+from tripos.optimization.rules import update
+
+
+@kernel
+def batch_slopes(code, parameter, eta, rows, y, s, scale, slope):  # type: ignore[no-untyped-def]
+    """Turns scores of some rows into their weighted slopes, times scale / |B|."""
+    target = np.empty_like(eta)
+    loss = np.empty_like(eta)
+    curvature = np.empty_like(eta)
+    for i in range(eta.size):
+        target[i] = y[rows[i]]
+    pointwise_rows(code, parameter, eta, target, loss, slope, curvature)
+    share = eta.dtype.type(scale / eta.size)
+    for i in range(eta.size):
+        slope[i] *= share * (s[rows[i]] if s.size else eta.dtype.type(1))
+
+
+@kernel
+def add_penalty(x, d, penalty, g):  # type: ignore[no-untyped-def]
+    """Adds the slope of penalty[0] |w|_1 + penalty[1] |w|^2 / 2 + penalty[2] b^2 / 2."""
+    for j in range(d):
+        g[j] += penalty[0] * np.sign(x[j]) + penalty[1] * x[j]
+    if x.size > d:
+        g[d] += penalty[2] * x[d]
+
+
+@kernel(
+    "i8, f8, F[:, ::1], F[::1], F[::1], i8[::1], i8, f8, f8[::1], f8[::1], i8, f8[::1], f8[::1], "
+    "f8[::1], f8[::1], f8[::1], i8"
+)
+def dense_epoch(code, parameter, X, y, s, order, batch, scale, penalty, clip, rule, h, rates, x, m, v, t):  # type: ignore[no-untyped-def]
+    """Moves x = (w, b) by a step for each batch; there is an intercept where x is longer than a row."""
+    d = X.shape[1]
+    g = np.empty(x.size)
+    for k in range(rates.size):
+        rows = order[k * batch : (k + 1) * batch]
+        eta = np.empty(rows.size, X.dtype)
+        slope = np.empty(rows.size, X.dtype)
+        for i in range(rows.size):
+            total = x[d] if x.size > d else 0.0
+            row = X[rows[i]]
+            for j in range(d):
+                total += row[j] * x[j]
+            eta[i] = total
+        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+        for j in range(x.size):
+            g[j] = 0.0
+        for i in range(rows.size):
+            r = float(slope[i])
+            row = X[rows[i]]
+            for j in range(d):
+                g[j] += r * row[j]
+            if x.size > d:
+                g[d] += r
+        add_penalty(x, d, penalty, g)
+        clip_gradient(g, clip[0], clip[1])
+        update(rule, h, x, g, m, v, t + k + 1, rates[k])
+
+
+@kernel(
+    "i8, f8, F[::1], I[::1], I[::1], i8, F[::1], F[::1], i8[::1], i8, f8, f8[::1], f8[::1], i8, f8[::1], "
+    "f8[::1], f8[::1], f8[::1], f8[::1], i8"
+)
+def csr_epoch(  # type: ignore[no-untyped-def]
+    code,
+    parameter,
+    data,
+    indices,
+    indptr,
+    d,
+    y,
+    s,
+    order,
+    batch,
+    scale,
+    penalty,
+    clip,
+    rule,
+    h,
+    rates,
+    x,
+    m,
+    v,
+    t,
+):
+    """The same for CSR rows of d columns."""
+    g = np.empty(x.size)
+    for k in range(rates.size):
+        rows = order[k * batch : (k + 1) * batch]
+        eta = np.empty(rows.size, data.dtype)
+        slope = np.empty(rows.size, data.dtype)
+        for i in range(rows.size):
+            total = x[d] if x.size > d else 0.0
+            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
+                total += data[e] * x[indices[e]]
+            eta[i] = total
+        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+        for j in range(x.size):
+            g[j] = 0.0
+        for i in range(rows.size):
+            r = float(slope[i])
+            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
+                g[indices[e]] += r * data[e]
+            if x.size > d:
+                g[d] += r
+        add_penalty(x, d, penalty, g)
+        clip_gradient(g, clip[0], clip[1])
+        update(rule, h, x, g, m, v, t + k + 1, rates[k])
