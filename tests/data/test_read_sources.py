@@ -257,7 +257,7 @@ def test_passwords_stay_out_of_messages(monkeypatch):
 
     monkeypatch.setattr(pl, "read_database_uri", refuse)
     with pytest.raises(TableError) as caught:
-        read_table("postgresql://ann:se:cret@localhost:1/shop?table=parts")
+        read_table("postgresql+psycopg://ann:se:cret@localhost:1/shop?table=parts")
     assert "cannot connect to postgresql://ann:***@localhost:1/shop" in str(caught.value)
     assert "cret" not in str(caught.value)
     assert without_password("mysql://host/db") == "mysql://host/db"

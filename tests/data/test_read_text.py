@@ -353,3 +353,11 @@ def test_a_copy_that_cannot_be_written_says_where_and_what_to_do(tmp_path, monke
     monkeypatch.setattr(read_bytes.tempfile, "tempdir", str(tmp_path / "full"))
     with pytest.raises(TableError, match="could not be written .*free some space or set TMPDIR"):
         quietly(lzma.compress(b"name,n\n" + b"bolt,1\n" * 5000))
+
+
+def test_lines_wider_than_the_first_look_are_read_whole():
+    names = [f"a_rather_long_name_of_column_{j}" for j in range(12_000)]
+    rows = "\n".join(",".join(str(i * j) for j in range(12_000)) for i in range(4))
+    table = read_table(f"{','.join(names)}\n{rows}\n".encode())
+    assert table.shape == (4, 12_000)
+    assert table[names[-1]].to_list() == [0, 11_999, 23_998, 35_997]

@@ -98,10 +98,17 @@ def profile(frame: Any, schema: Schema | None = None, *, random_state: int = 0) 
     """
     schema = schema if schema is not None else Schema.infer(frame)
     table = schema.conform(frame)
-    known = {name: column for name, column in schema.columns.items() if name in table.columns}
+    present = set(table.columns)
+    known = {name: column for name, column in schema.columns.items() if name in present}
     sample = _sample(table, SAMPLE, random_state)
     links = _links(sample, known, schema)
-    columns = [_describe(table[name], column, schema, links.get(name)) for name, column in known.items()]
+    roles = dict.fromkeys(schema.features, "feature") | (
+        {} if schema.target is None else {schema.target: "target"}
+    )
+    columns = [
+        _describe(table[name], column, roles.get(name, "left out"), links.get(name))
+        for name, column in known.items()
+    ]
     suspects = _suspects(sample, known, schema, links, random_state)
     return Profile(table.height, _duplicates(table, columns), columns, suspects, _about_sample(table, sample))
 
@@ -147,15 +154,13 @@ def _links(sample: pl.DataFrame, known: Mapping[str, Column], schema: Schema) ->
     return {name: linked for name, linked in found.items() if linked is not None}
 
 
-def _describe(values: pl.Series, column: Column, schema: Schema, linked: Link | None) -> dict[str, Any]:
+def _describe(values: pl.Series, column: Column, role: str, linked: Link | None) -> dict[str, Any]:
     """One column in plain data."""
     missing = values.null_count()
     described: dict[str, Any] = {
         "name": column.name,
         "kind": column.kind,
-        "role": "target"
-        if column.name == schema.target
-        else ("feature" if column.name in schema.features else "left out"),
+        "role": role,
         "reason": column.reason,
         "missing": missing,
         "missing_share": missing / max(len(values), 1),

@@ -187,7 +187,7 @@ def _equation(names: Sequence[str], weights: Array, target: str, of_logs: bool) 
 
 def fixing_levels(frame: pl.DataFrame, columns: Mapping[str, Column], target: str) -> list[Suspect]:
     """Columns of few levels that together leave one class only, in groups of many rows."""
-    few = [name for name in columns if name in frame.columns and frame[name].n_unique() <= MOST_LEVELS]
+    few = [name for name in columns if frame[name].n_unique() <= MOST_LEVELS]
     if len(few) < 2 or not _fixes(frame, few, target):
         return []
     for name in list(few):
@@ -276,7 +276,11 @@ def far_codes(frame: pl.DataFrame, columns: Mapping[str, Column]) -> list[Suspec
         for end in ends_of(values):
             rest = values.filter(values != end)
             n_codes = len(values) - len(rest)
-            if not len(rest) or n_codes < max(COMMON * len(values), 3) or not _looks_coded(end, *ends_of(rest)):
+            if (
+                not len(rest)
+                or n_codes < max(COMMON * len(values), 3)
+                or not _looks_coded(end, *ends_of(rest))
+            ):
                 continue
             low, high = ends_of(rest)
             evidence = (

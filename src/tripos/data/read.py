@@ -247,9 +247,14 @@ def _require_same_columns(first: str, expected: Sequence[str], name: str, found:
 def _agreed(frames: list[pl.DataFrame], names: Sequence[str]) -> list[pl.DataFrame]:
     """The frames with the same type in each column: the wider number, or text where one file holds words."""
     casts: dict[Any, Any] = {}
+    schemas = [frame.schema for frame in frames]
     for column in frames[0].columns:
-        types = {frame.schema[column] for frame in frames if frame[column].null_count() < frame.height}
-        if len(types) < 2 and all(frame.schema[column] in types for frame in frames):
+        types = {
+            schema[column]
+            for schema, frame in zip(schemas, frames)
+            if frame[column].null_count() < frame.height
+        }
+        if len(types) < 2 and all(schema[column] in types for schema in schemas):
             continue
         if all(dtype.is_numeric() for dtype in types):
             casts[column] = pl.Int64() if all(dtype.is_integer() for dtype in types) else pl.Float64()

@@ -54,8 +54,9 @@ def _collect(source: Source, asked: Asked, what: str, scan: Callable[[], pl.Lazy
 
 
 def _selected(name: str, asked: Asked, columns: Sequence[str]) -> list[str]:
+    known = set(columns)
     for column in asked.columns or ():
-        if column not in columns:
+        if column not in known:
             raise TableError(f"{name} has no column {column!r}. {closest(str(column), columns)}")
     return list(columns if asked.columns is None else asked.columns)
 

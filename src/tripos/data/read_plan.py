@@ -20,6 +20,7 @@ from tripos.data.read_lines import rewrite, row_lines
 from tripos.errors import TableError
 
 SMALL = 32 << 20  # bytes of text that are read without asking for the memory first
+FEW_LINES, LONGEST_HEAD = 20, 128 << 20  # lines looked at in a wide table, and the bytes they may take
 STRING_VIEW = 16  # bytes that polars takes for a string beside its text
 
 
@@ -95,7 +96,7 @@ def plan_text(source: Source, asked: Asked, spools: ExitStack) -> Plan:
     BudgetError
         If the table would not fit into memory.
     """
-    head = source.head()
+    head, cut = _first_lines(source)
     refuse_foreign(source, head)
     encoding = encoding_of(source, asked.encoding)
     text = head.decode(encoding, errors="replace")
@@ -105,8 +106,9 @@ def plan_text(source: Source, asked: Asked, spools: ExitStack) -> Plan:
         )
     if encoding != UTF8 or source.compression not in NATIVE or is_lone_cr(text):
         source, encoding = unpack(source, spools.enter_context(Spool(source.name)), encoding), UTF8
-        text = source.head().decode(encoding, errors="replace")
-    dialect, rows = sniff(text, cut=len(head) >= HEAD, delimiter=asked.delimiter, quote=asked.quote)
+        head, cut = _first_lines(source)
+        text = head.decode(encoding, errors="replace")
+    dialect, rows = sniff(text, cut=cut, delimiter=asked.delimiter, quote=asked.quote)
     if not rows:
         raise TableError(
             f"{source.name} holds nothing but delimiters; a table needs names and at least one row."
@@ -118,6 +120,16 @@ def plan_text(source: Source, asked: Asked, spools: ExitStack) -> Plan:
     plan = _typed(plan)
     _require_memory(plan)
     return plan if dialect.plain else rewritten(plan, spools)
+
+
+def _first_lines(source: Source) -> tuple[bytes, bool]:
+    """The beginning of the text, long enough for some lines however wide they are, and whether there is more."""
+    n_bytes = HEAD
+    while True:
+        head = source.head(n_bytes)
+        if len(head) < n_bytes or head.count(b"\n") >= FEW_LINES or n_bytes >= LONGEST_HEAD:
+            return head, len(head) >= n_bytes
+        n_bytes *= 8
 
 
 def rewritten(plan: Plan, spools: ExitStack) -> Plan:

@@ -31,7 +31,7 @@ READING = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
 
 def is_database(source: str) -> bool:
     """Whether a string is the URL of a database."""
-    return source.partition("://")[0].lower() in SCHEMES and "://" in source
+    return re.split(r"[+:]", source, maxsplit=1)[0].lower() in SCHEMES and "://" in source
 
 
 def read_sql(url: str, asked: Asked) -> pl.DataFrame:
@@ -43,7 +43,9 @@ def read_sql(url: str, asked: Asked) -> pl.DataFrame:
         `sqlite:///path/to/file.db`, `postgresql://user:password@host/database`, ... with `?table=NAME` unless `asked.query`
         says what to read; a lone table of an SQLite file needs no name.
     """
-    url, table = _split_table(url)
+    url, table = _split_table(
+        re.sub(r"^(\w+)\+\w+://", r"\1://", url)
+    )  # SQLAlchemy names a driver, connectorx has its own
     shown = without_password(url)
     if url.startswith("sqlite:"):
         path = _sqlite_path(url)

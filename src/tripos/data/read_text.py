@@ -34,7 +34,8 @@ def read_text(source: Source, asked: Asked) -> pl.DataFrame:
         plan, frame = _parsed(plan_text(source, asked, spools), spools)
         frame = _without_empty_lines(frame, plan.name)
         frame = _without_trailing_delimiter(frame, plan)
-        frame = frame.select(name for name in plan.wanted if name in frame.columns)
+        kept = set(frame.columns)
+        frame = frame.select(name for name in plan.wanted if name in kept)
         return clean_cells(frame, plan.name, asked.nulls, plan.places)
 
 

@@ -32,7 +32,8 @@ def conform(frame: pl.DataFrame, columns: Mapping[str, Column], target: str | No
         state(
             f"The table has {counted(len(extra), 'column')} that the training table had not, ignored: {listed(extra)}."
         )
-    known = [column for name, column in columns.items() if name in frame.columns]
+    present = set(frame.columns)
+    known = [column for name, column in columns.items() if name in present]
     # by name: a list of series would rename the one with an empty name
     return pl.DataFrame(
         {column.name: _conformed(frame[column.name], column, column.name == target) for column in known}
@@ -40,10 +41,11 @@ def conform(frame: pl.DataFrame, columns: Mapping[str, Column], target: str | No
 
 
 def _require_columns(frame: pl.DataFrame, columns: Mapping[str, Column], target: str | None) -> None:
+    present = set(frame.columns)
     missing = [
         name
         for name, column in columns.items()
-        if name not in frame.columns and name != target and column.kind not in UNUSED
+        if name not in present and name != target and column.kind not in UNUSED
     ]
     if not missing:
         return
