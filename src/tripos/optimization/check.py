@@ -204,7 +204,8 @@ def _difference(both: Pair, x: np.ndarray, j: int, h: float) -> float:
 
 def _relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     size = np.maximum(np.abs(analytic), np.abs(numeric))
-    floor = max(FLOOR * float(size.max(initial=0.0)), np.finfo(float).tiny)
+    known = size[np.isfinite(size)]
+    floor = max(FLOOR * float(known.max(initial=0.0)), np.finfo(float).tiny)
     return np.asarray(np.abs(analytic - numeric) / np.maximum(size, floor))
 
 
