@@ -83,7 +83,7 @@ def run(
     exclude: Annotated[Many, typer.Option(metavar="COLUMN", help="Never use this column.")] = None,
     keep: Annotated[Many, typer.Option(metavar="COLUMN", help="Use it although it looks like a leak or an identifier.")] = None,
     candidate: Annotated[Many, typer.Option(metavar="NAME", help="Try only this learner; may be repeated.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.  [default: 5]")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.  [default: 5, 3 of a large table]")] = None,
     trials: Annotated[int | None, typer.Option(help="Evaluations to make, whatever time they take.")] = None,
     name: Annotated[str | None, typer.Option(help="First part of the folder's name.  [default: the table's]")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the fields of a text table, when the guess is wrong.")] = None,

@@ -46,12 +46,13 @@ class Variant:
     requires: str | None = None
 
 
-#: Numbers cut into intervals let a linear model bend: on adult 17 % error becomes 14 %.
-BINNED = Variant("binned numbers", {"numbers": "bins", "scale": "none"}, requires="number")
-VARIANTS: dict[str, tuple[Variant, ...]] = {
-    "LogisticRegression": (BINNED,),
-    "Ridge": (BINNED,),
-}
+#: Numbers cut into intervals let a linear model bend: on adult the error falls from 14.8 to 13.7 %, on california-housing
+#: R2 rises from 0.65 to 0.74. A tree finds the cuts that matter, thirty equal ones follow any curve; neither wins always.
+BINNED = (
+    Variant("tree bins", {"numbers": "bins", "scale": "none", "binning": "tree"}, requires="number"),
+    Variant("30 bins", {"numbers": "bins", "scale": "none", "n_bins": 30}, requires="number"),
+)
+VARIANTS: dict[str, tuple[Variant, ...]] = {"LogisticRegression": BINNED, "Ridge": BINNED}
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ class RunConfig:
         Folder that receives the run's folder.
     seed : int
         Every random choice follows from it.
-    folds : int
-        Folds of the cross-validation.
+    folds : int, optional
+        Folds of the cross-validation; 5, or 3 of a large table, when absent.
     trials : int, optional
         Evaluations to make, whatever time they take; recorded in a finished run's `config.toml`, so that
         running it again gives the same leaderboard on a faster or a slower machine.
@@ -83,7 +83,7 @@ class RunConfig:
     metric: str | None = None
     out: str = "runs"
     seed: int = 0
-    folds: int = 5
+    folds: int | None = None
     trials: int | None = None
     kinds: dict[str, str] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class RunConfig:
         _require(self.task is None or self.task in TASKS, f"task must be one of {', '.join(TASKS)}", self.task)
         _require(0 < self.test < 1, "test must lie between 0 and 1 (the share of rows put aside)", self.test)
         _require(self.time > 0, "time must be a positive number of seconds", self.time)
-        _require(self.folds >= 2, "folds must be at least 2", self.folds)
+        _require(self.folds is None or self.folds >= 2, "folds must be at least 2", self.folds)
         _require(self.trials is None or self.trials >= 1, "trials must be at least 1", self.trials)
         _require(self.seed >= 0, "seed must not be negative", self.seed)
         if self.group is not None and self.timed:

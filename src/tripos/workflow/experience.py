@@ -10,7 +10,7 @@ import hashlib
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,8 +21,7 @@ import polars as pl
 
 from tripos.compute.random import derive
 from tripos.data.messages import closest, counted, listed, quoted
-from tripos.data.profile import profile
-from tripos.data.profile_leaks import Suspect
+from tripos.data.profile import Profile, profile
 from tripos.data.read import read_table
 from tripos.data.schema import Schema
 from tripos.data.schema_conform import UNUSED
@@ -36,6 +35,7 @@ from tripos.workflow.task import Task, name_task, target_array
 
 FEWEST_ROWS = 10
 FEWEST_TIMES = 20  # different dates, before rows in their order are taken for a series
+NEARLY_SURE = 0.995  # AUC or R2 of one column far above all others: more often a leak than luck
 _BLOCK = 1 << 22
 
 
@@ -99,22 +99,21 @@ class Experience:
         """The training rows in an order of which every beginning is a fair sample."""
         return nested_order(np.arange(len(self.y_train)), self.classes, seed)
 
-    def folds(self, rows: np.ndarray, config: RunConfig) -> list[Fold]:
-        """Folds of some training rows that respect classes, groups or time, as many as these rows allow."""
+    def folds(self, rows: np.ndarray, k: int, seed: int) -> list[Fold]:
+        """k folds of some training rows that respect classes, groups or time; fewer where the rows do not allow k."""
         groups = None if self.groups is None else self.groups[rows]
         times = None if self.times is None else self.times[rows]
         most = len(rows) if groups is None else len(np.unique(groups))
         most = most if times is None else len(np.unique(times)) - 1
-        k = max(2, min(config.folds, most))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TriposWarning)  # a rare class is named once, by the split
             return folds(
                 self.y_train[rows],
-                k,
+                max(2, min(k, most)),
                 stratify=self.task.is_classification,
                 groups=groups,
                 time=times,
-                random_state=derive(config.seed, "folds", len(rows)),
+                random_state=derive(seed, "folds", len(rows)),
             )
 
 
@@ -148,7 +147,7 @@ def gather(config: RunConfig, table: Any, display: Display) -> Experience:
     display.fact("split", f"{len(train):,} rows to learn from, {len(test):,} put aside for the test, {split_text}")
     counts |= {"train": len(train), "test": len(test)}
     found = profile(frame[train], schema, random_state=derive(config.seed, "profile"))
-    schema = _without_leaks(schema, found.suspects, left_out, config, said)
+    schema = _without_leaks(schema, found, left_out, config, said)
     for column, reason in left_out.items():
         display.fact("left out", f"{column}: {reason}")
     if not schema.features:
@@ -284,14 +283,17 @@ def _left_out(schema: Schema, name: str, reason: str) -> Schema:
 
 
 def _without_leaks(
-    schema: Schema, suspects: Sequence[Suspect], left_out: dict[str, str], config: RunConfig, said: _Said
+    schema: Schema, found: Profile, left_out: dict[str, str], config: RunConfig, said: _Said
 ) -> Schema:
     """Leaves out the columns that hold the answer, unless the user keeps them, and says so loudly."""
+    suspects = found.suspects
+    alone = {suspect.column for suspect in suspects if suspect.kind == "predicts the target alone"}
+    scores = {c["name"]: c["score"]["value"] for c in found.columns if c["name"] in alone and c["score"]}
     evidence: dict[str, list[str]] = {}
     for suspect in suspects:
         if suspect.kind == "identifier" or suspect.column in left_out:
             continue
-        if suspect.certain and suspect.column not in config.keep:
+        if (suspect.certain or scores.get(suspect.column, 0.0) >= NEARLY_SURE) and suspect.column not in config.keep:
             evidence.setdefault(suspect.evidence, []).append(suspect.column)
         elif suspect.kind == "repeats a column":
             said.note(suspect.evidence)

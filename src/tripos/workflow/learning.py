@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from tripos.compute.budget import TimeBudget
+from tripos.compute.random import generator
 from tripos.metrics.scorers import Scorer
 from tripos.selection import LearningCurve, diagnose_fit
 from tripos.selection import learning_curve as grow
@@ -17,8 +18,9 @@ from tripos.selection.curves import LearningPoint
 from tripos.selection.splitting import Fold
 
 FEWEST = 50
-MOST_HELD_OUT = 20_000  # rows a point is scored on: enough for three digits
-MANY_ROWS = 30_000  # from here on two repeats tell as much as five
+MOST_HELD_OUT = 20_000  # rows a point is scored on: enough for three digits,
+MOST_BYTES_HELD_OUT = 4 << 20  # and this much text
+LARGE = 8 << 20  # bytes of the table, from which two repeats tell as much as five
 _STEPS = (1, 2, 5)
 
 
@@ -57,8 +59,10 @@ def learning_curve(
     cut : bool
         Whether the budget was over before all training rows were reached.
     """
-    repeats = list(folds) if len(y) < MANY_ROWS else list(folds)[-2:]
-    held = [(train, _part(valid, seed)) for train, valid in repeats]
+    size = frame.estimated_size()
+    most = int(min(MOST_HELD_OUT, max(MOST_BYTES_HELD_OUT * len(y) / max(size, 1), 1000)))
+    repeats = list(folds) if size < LARGE else list(folds)[-2:]
+    held = [(train, _part(valid, most, seed)) for train, valid in repeats]
     sizes = sizes_up_to(min(len(train) for train, _ in held))
 
     def after(point: LearningPoint) -> bool:
@@ -80,10 +84,8 @@ def learning_curve(
     return curve, int(curve.sizes[-1]) < sizes[-1]
 
 
-def _part(rows: np.ndarray, seed: int) -> np.ndarray:
-    if len(rows) <= MOST_HELD_OUT:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, MOST_HELD_OUT, replace=False))
+def _part(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    return rows if len(rows) <= most else np.sort(generator(seed).choice(rows, most, replace=False))
 
 
 def described(curve: LearningCurve, cut: bool, baseline: float) -> dict[str, Any]:

@@ -67,20 +67,18 @@ def predict_table(
     model = artifact.load(folder / "model" / "model.tripos")
     known = model[0].schema_.columns
     config, _ = read_config(folder / "config.toml")
-    notes: dict[str, None] = {}
     rows = 0
-    with _writer(out, json_lines) as write:
+    with _writer(out, json_lines) as write, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TriposWarning)
         for chunk in chunks(table, config.read, [*known, *carry]):
             for name in carry:
                 if name not in chunk.columns:
                     raise TableError(f"--carry names {name!r}, but the table has no such column. {closest(name, chunk.columns)}")
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", TriposWarning)
-                predicted = predictions(model, chunk.select(name for name in chunk.columns if name in known))
-            notes |= {str(warning.message): None for warning in caught}
+            predicted = predictions(model, chunk.select(name for name in chunk.columns if name in known))
             row = pl.Series("row", range(rows, rows + chunk.height), dtype=pl.Int64)
             write(pl.DataFrame([row, *(chunk[name] for name in carry), *predicted.iter_columns()]))
             rows += chunk.height
+    notes = dict.fromkeys(str(warning.message) for warning in caught)
     return {"rows": rows, "out": None if out is None else str(out), "run": str(folder), "notes": list(notes)}
 
 

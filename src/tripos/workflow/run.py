@@ -39,6 +39,8 @@ from tripos.workflow.store import RunFolder, find_resumable
 from tripos.workflow.trial import Folds, nothing
 from tripos.workflow.trial import evaluate as cross_validate
 
+FOLDS, FOLDS_OF_A_LARGE_TABLE = 5, 3
+LARGE = 16 << 20  # bytes of the table, from which three folds tell as much as five
 CURVE_SHARE = 0.5  # of the search's seconds, for the learning curve
 LEAST_CURVE_SECONDS = 5.0
 _BAR_FROM = 0.2  # the first bar's part of the way from there to perfection
@@ -61,7 +63,7 @@ def run(
     exclude: Sequence[str] = (),
     keep: Sequence[str] = (),
     candidates: Sequence[str] = (),
-    folds: int = 5,
+    folds: int | None = None,
     trials: int | None = None,
     name: str | None = None,
     read: Mapping[str, Any] | None = None,
@@ -100,8 +102,8 @@ def run(
         Columns never used; columns used although they look like a leak or an identifier.
     candidates : sequence of str
         Names of learners to try; empty means all.
-    folds : int
-        Folds of the cross-validation.
+    folds : int, optional
+        Folds of the cross-validation; 5, or 3 of a large table, when absent.
     trials : int, optional
         Evaluations to make, whatever time they take.
     name : str, optional
@@ -234,9 +236,11 @@ def _folds(experience: Experience, config: RunConfig) -> Folds:
     parts = {}
     X, n_rows = experience.X_train, len(experience.y_train)
     order = experience.nested(derive(config.seed, "rungs"))
-    for rows in rungs_for(n_rows, X.estimated_size() / n_rows):
+    size = X.estimated_size() / n_rows
+    for rows in rungs_for(n_rows, size):
         sample = np.sort(order[:rows])
-        parts[rows] = [(sample[fit], sample[valid]) for fit, valid in experience.folds(sample, config)]
+        k = config.folds or (FOLDS if size * rows < LARGE else FOLDS_OF_A_LARGE_TABLE)
+        parts[rows] = [(sample[fit], sample[valid]) for fit, valid in experience.folds(sample, k, config.seed)]
     return Folds(X, experience.y_train, experience.schema, parts)
 
 
