@@ -24,6 +24,15 @@ def gallery(n=50_000, seed=0):
     folds = rng.normal(size=(6, 5)) * 0.01
     words = [f"word{i}" for i in range(300)]
     many = rng.poisson(0.3, (60, 60)) + np.diag(rng.poisson(50, 60))
+    walk = np.cumsum(rng.normal(size=(n, 2)), axis=0)
+    race = {
+        name: {
+            "step": np.arange(n),
+            "loss": 0.1 + np.exp(-np.arange(n) / pace),
+            "seconds": np.arange(n) * 1e-4,
+        }
+        for name, pace in (("adam", 500), ("sgd", 2000))
+    }
     return {
         "confusion_matrix": (plotting.confusion_matrix, ([[963, 3], [11, 138]], ["ham", "spam"]), {}),
         "confusion_matrix of 60": (plotting.confusion_matrix, (many,), {}),
@@ -53,5 +62,12 @@ def gallery(n=50_000, seed=0):
             (model.theta_, model.var_, model.class_prior_),
             {},
         ),
+        "descent_paths": (
+            plotting.descent_paths,
+            (lambda w: (w**2) @ [1, 9], {"walk": walk, "few": [[9, 9], [3, 0]]}),
+            {"minimum": [0, 0]},
+        ),
+        "zig_zag": (plotting.zig_zag, (np.column_stack([x, 9 * score]), price), {"names": ("size", "age")}),
+        "loss_race": (plotting.loss_race, (race,), {"against": "seconds", "minimum": 0.1}),
         "feature_log_odds": (plotting.feature_log_odds, (rng.normal(size=(2, 300)),), {"names": words}),
     }

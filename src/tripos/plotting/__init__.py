@@ -7,7 +7,7 @@ new figure, and returns the axes; `svg(figure, ...)` gives the same picture as t
     page = plotting.svg(plotting.roc_curve, fpr, tpr, area=0.93)
 
 Files are the stages of a study: `features` (what goes in and what the model uses), `classification` and
-`regression` (how well it predicts), `curves` (how that depends on experience and settings).
+`regression` (how well it predicts), `curves` (how that depends on experience and settings), `optimization` (how the minimum is found).
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tripos.plotting.features import column_sketch as column_sketch
     from tripos.plotting.features import histogram as histogram
     from tripos.plotting.features import importances as importances
+    from tripos.plotting.optimization import descent_paths as descent_paths
+    from tripos.plotting.optimization import loss_race as loss_race
+    from tripos.plotting.optimization import zig_zag as zig_zag
     from tripos.plotting.page import svg as svg
     from tripos.plotting.regression import predicted_vs_actual as predicted_vs_actual
     from tripos.plotting.regression import residuals as residuals
@@ -58,6 +61,7 @@ _STAGES: dict[str, tuple[str, ...]] = {
         "histogram",
         "importances",
     ),
+    "optimization": ("descent_paths", "loss_race", "zig_zag"),
     "page": ("svg",),
     "theme": ("use",),
 }
