@@ -11,10 +11,12 @@ products are BLAS. Sums over rows are added up in float64 from pieces in X's own
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.objective.losses import pointwise_rows, softmax_rows
+from tripos.objective.losses import common_rows, pointwise_rows, softmax_rows
 
 # Half of a small L2. On 50 columns 256 rows (106 KB) took 125 ms where 512 took 158: the block must stay
 # beside its copy.
@@ -58,36 +60,48 @@ def scale_rows(X, h, out):  # type: ignore[no-untyped-def]
         out[i, d] = h[i]
 
 
-@kernel("i8, f8, F[:, ::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
-def pointwise_pass(code, parameter, X, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
-    """Adds to `gradient` (n_features + 1,) and, unless it is empty, to `hessian`; returns the sum of the
-    losses."""
-    n, d = X.shape
-    rows = rows_in_cache(d + 1, X.itemsize)
-    value = 0.0
-    for start in range(0, n, rows):
-        block = X[start : start + rows]  # (m, d)
-        eta = np.dot(block, w)
-        m = eta.size
-        for i in range(m):
-            eta[i] += b
-        loss = np.empty(m, X.dtype)
-        slope = np.empty(m, X.dtype)
-        curvature = np.empty(m, X.dtype)
-        pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
-        value += weigh(s, start, loss, slope, curvature)
-        add_to(gradient[:d], np.dot(slope, block))
-        for i in range(m):
-            gradient[d] += slope[i]
-        if hessian.size:
+def _make_pointwise_pass(common: int) -> Any:
+    """The pass for the squared and the log loss; or for any loss, which takes twice as long to compile."""
+
+    @kernel("i8, f8, F[:, ::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
+    def pointwise_pass(code, parameter, X, y, s, w, b, gradient, hessian):  # type: ignore[no-untyped-def]
+        """Adds to `gradient` (n_features + 1,) and, unless it is empty, to `hessian`; returns the sum of the
+        losses."""
+        n, d = X.shape
+        rows = rows_in_cache(d + 1, X.itemsize)
+        value = 0.0
+        for start in range(0, n, rows):
+            block = X[start : start + rows]  # (m, d)
+            eta = np.dot(block, w)
+            m = eta.size
             for i in range(m):
-                curvature[i] = np.sqrt(curvature[i])
-            scaled = np.empty((m, d + 1), X.dtype)
-            scale_rows(block, curvature, scaled)
-            product = np.dot(scaled.T, scaled)
-            for j in range(d + 1):
-                add_to(hessian[j], product[j])
-    return value
+                eta[i] += b
+            loss = np.empty(m, X.dtype)
+            slope = np.empty(m, X.dtype)
+            curvature = np.empty(m, X.dtype)
+            if common:
+                common_rows(code, eta, y[start : start + m], loss, slope, curvature)
+            else:
+                pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
+            value += weigh(s, start, loss, slope, curvature)
+            add_to(gradient[:d], np.dot(slope, block))
+            for i in range(m):
+                gradient[d] += slope[i]
+            if hessian.size:
+                for i in range(m):
+                    curvature[i] = np.sqrt(curvature[i])
+                scaled = np.empty((m, d + 1), X.dtype)
+                scale_rows(block, curvature, scaled)
+                product = np.dot(scaled.T, scaled)
+                for j in range(d + 1):
+                    add_to(hessian[j], product[j])
+        return value
+
+    return pointwise_pass
+
+
+pointwise_pass = _make_pointwise_pass(1)
+any_pointwise_pass = _make_pointwise_pass(0)
 
 
 @kernel("F[:, ::1], i8[::1], F[::1], F[:, ::1], F[::1], f8[:, ::1], f8[:, :, :, ::1]")

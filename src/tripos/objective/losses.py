@@ -66,13 +66,20 @@ def log_rows(eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
         curvature[i] = e * q * q
 
 
+@kernel("i8, F[::1], F[::1], F[::1], F[::1], F[::1]")
+def common_rows(code, eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
+    """The squared or the log loss, by code, a block of rows at a time."""
+    if code == LOG_CODE:
+        log_rows(eta, y, loss, slope, curvature)
+    else:
+        squared_rows(eta, y, loss, slope, curvature)
+
+
 @kernel("i8, f8, F[::1], F[::1], F[::1], F[::1], F[::1]")
 def pointwise_rows(code, parameter, eta, y, loss, slope, curvature):  # type: ignore[no-untyped-def]
     """The loss with this code, a block of rows at a time."""
-    if code == SQUARED_CODE:
-        squared_rows(eta, y, loss, slope, curvature)
-    elif code == LOG_CODE:
-        log_rows(eta, y, loss, slope, curvature)
+    if code == SQUARED_CODE or code == LOG_CODE:
+        common_rows(code, eta, y, loss, slope, curvature)
     elif code == ABSOLUTE_CODE:
         absolute_rows(eta, y, loss, slope, curvature)
     elif code == HUBER_CODE:
@@ -148,6 +155,11 @@ class PointwiseLoss:
     code: int
     parameter: float = 0.0
     domain: Domain = FINITE
+
+    @property
+    def common(self) -> bool:
+        """Whether kernels made for the squared and the log loss alone know it."""
+        return self.code in (SQUARED_CODE, LOG_CODE)
 
     def check_target(self, y: np.ndarray) -> None:
         """Raises a ValueError that names the first row whose target is outside the loss's domain."""

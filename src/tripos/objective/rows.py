@@ -13,9 +13,10 @@ import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block
-from tripos.objective.dense import column_sums, pointwise_pass, softmax_pass
+from tripos.objective.dense import any_pointwise_pass, column_sums, pointwise_pass, softmax_pass
 from tripos.objective.losses import Loss, PointwiseLoss
 from tripos.objective.sparse import (
+    any_csr_pointwise_pass,
     csr_class_scores,
     csr_column_sums,
     csr_pointwise_pass,
@@ -69,7 +70,8 @@ class DenseRows:
         if isinstance(loss, PointwiseLoss):
             H = np.zeros((D, D) if hessian else (0, 0))
             known = loss.code, loss.parameter
-            value = pointwise_pass(*known, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
+            run = pointwise_pass if loss.common else any_pointwise_pass
+            value = run(*known, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
             return Evaluation(value, gradient, H[None, :, None] if hessian else None)
         H = np.zeros((K, D, K, D) if hessian else (0, 0, 0, 0))
         value = softmax_pass(self.X, self.y, self.s, W, b, gradient, H)
@@ -120,7 +122,8 @@ class SparseRows:
             gradient = np.zeros((K, D))
             H = lower[0, 0] if hessian else lower.reshape(0, 0)
             known = loss.code, loss.parameter
-            value = csr_pointwise_pass(*known, *self.arrays, self.y, self.s, W[0], b[0], gradient[0], H)
+            run = csr_pointwise_pass if loss.common else any_csr_pointwise_pass
+            value = run(*known, *self.arrays, self.y, self.s, W[0], b[0], gradient[0], H)
         else:
             transposed = np.zeros((D, K))
             Wt = np.ascontiguousarray(W.T)

@@ -6,11 +6,13 @@ to work on.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tripos.compute import kernel
 from tripos.objective.dense import pair_curvature, softmax_slopes, weigh
-from tripos.objective.losses import pointwise_rows
+from tripos.objective.losses import common_rows, pointwise_rows
 
 ROWS = 256
 
@@ -59,31 +61,43 @@ def csr_add_hessian(data, indices, indptr, start, h, hessian):  # type: ignore[n
         hessian[d, d] += h[i]
 
 
-@kernel("i8, f8, F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
-def csr_pointwise_pass(  # type: ignore[no-untyped-def]
-    code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian
-):
-    """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of `hessian`."""
-    n = indptr.size - 1
-    d = w.size
-    value = 0.0
-    for start in range(0, n, ROWS):
-        m = min(ROWS, n - start)
-        eta = np.empty(m, data.dtype)
-        loss = np.empty(m, data.dtype)
-        slope = np.empty(m, data.dtype)
-        curvature = np.empty(m, data.dtype)
-        csr_scores(data, indices, indptr, start, w, b, eta)
-        pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
-        value += weigh(s, start, loss, slope, curvature)
-        for i in range(m):
-            r = slope[i]
-            gradient[d] += r
-            for t in range(indptr[start + i], indptr[start + i + 1]):
-                gradient[indices[t]] += r * data[t]
-        if hessian.size:
-            csr_add_hessian(data, indices, indptr, start, curvature, hessian)
-    return value
+def _make_csr_pointwise_pass(common: int) -> Any:
+    """The pass for the squared and the log loss; or for any loss, which takes twice as long to compile."""
+
+    @kernel("i8, f8, F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, f8[::1], f8[:, ::1]")
+    def csr_pointwise_pass(  # type: ignore[no-untyped-def]
+        code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian
+    ):
+        """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of `hessian`."""
+        n = indptr.size - 1
+        d = w.size
+        value = 0.0
+        for start in range(0, n, ROWS):
+            m = min(ROWS, n - start)
+            eta = np.empty(m, data.dtype)
+            loss = np.empty(m, data.dtype)
+            slope = np.empty(m, data.dtype)
+            curvature = np.empty(m, data.dtype)
+            csr_scores(data, indices, indptr, start, w, b, eta)
+            if common:
+                common_rows(code, eta, y[start : start + m], loss, slope, curvature)
+            else:
+                pointwise_rows(code, parameter, eta, y[start : start + m], loss, slope, curvature)
+            value += weigh(s, start, loss, slope, curvature)
+            for i in range(m):
+                r = slope[i]
+                gradient[d] += r
+                for t in range(indptr[start + i], indptr[start + i + 1]):
+                    gradient[indices[t]] += r * data[t]
+            if hessian.size:
+                csr_add_hessian(data, indices, indptr, start, curvature, hessian)
+        return value
+
+    return csr_pointwise_pass
+
+
+csr_pointwise_pass = _make_csr_pointwise_pass(1)
+any_csr_pointwise_pass = _make_csr_pointwise_pass(0)
 
 
 @kernel("F[::1], I[::1], I[::1], i8[::1], F[::1], F[:, ::1], F[::1], f8[:, ::1], f8[:, :, :, ::1]")
