@@ -34,6 +34,19 @@ def test_the_risk_of_a_linear_model_on_real_data_passes(loss):
     assert report.largest_error < 1e-6
 
 
+def test_the_objective_of_an_estimator_passes():
+    """What `LogisticRegression(C=0.1, class_weight=...)` minimises."""
+    from tripos.compute.blocks import row_blocks
+    from tripos.supervised.linear.likelihood import Problem, count
+
+    X, y = load_breast_cancer(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    blocks = row_blocks(X, y)
+    how = {"C": 0.1, "fit_intercept": True, "intercept_scaling": None}
+    problem = Problem.of(blocks, count(blocks, 2), np.array([1.0, 2.0]), **how)
+    assert check_gradient(problem.risk, np.random.default_rng(0).normal(size=31), tol=1e-6)
+
+
 def test_a_risk_on_float32_rows_is_checked_with_the_step_its_noise_asks_for():
     X, y = load_breast_cancer(return_X_y=True)
     X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)

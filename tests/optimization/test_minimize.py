@@ -150,6 +150,21 @@ def test_csr_rows_give_what_dense_rows_give(spambase, loss, dtype):
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-9 if dtype == np.float64 else 1e-3)
 
 
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize(("alpha", "rate"), [(0.1, 0.05), (5.0, 0.19), (0.0, 0.05), (5.0, 0.2)])
+def test_plain_steps_on_csr_rows_that_shrink_lazily_are_the_steps_on_dense_rows(
+    spambase, alpha, rate, fit_intercept
+):
+    X, y = spambase
+    X = X[:400] * (X[:400] > 0)
+    ends = []
+    for rows in (X, csr_array(X)):
+        risk = linear_risk(rows, y[:400], "log", penalty=L2(alpha), fit_intercept=fit_intercept)
+        start = np.linspace(-0.1, 0.1, risk.n_parameters)
+        ends.append(minimize(risk, start, "sgd", batch_size=3, learning_rate=rate, max_iter=2).x)
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-9, atol=1e-12)
+
+
 class ByHand:
     """Logistic regression with weights, an L2 penalty and no intercept, in NumPy."""
 

@@ -15,9 +15,9 @@ from tripos.objective.penalties import L2, ElasticNet
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows
 from tripos.optimization.clipping import Clip
-from tripos.optimization.epoch import csr_epoch, dense_epoch
+from tripos.optimization.epoch import csr_epoch, csr_gradient_epoch, dense_epoch
 from tripos.optimization.lipschitz import batch_lipschitz, lipschitz
-from tripos.optimization.rules import Memory, Rule
+from tripos.optimization.rules import GRADIENT, Memory, Rule
 from tripos.optimization.schedules import Schedule
 
 
@@ -113,10 +113,14 @@ class RiskBatches:
         where = (rows.y, rows.s, order.astype(np.int64), walk.batch, self._scale, self._penalty)
         how = (np.array([walk.clip.norm, walk.clip.value]), walk.rule.code, walk.rule.numbers, rates)
         state = (walk.x, memory.m, memory.v, memory.t)
+        known = (loss.code, loss.parameter)
+        lazy = walk.rule.code == GRADIENT and not walk.clip.active and self._penalty[0] == 0.0
         if isinstance(rows, DenseRows):
-            dense_epoch(loss.code, loss.parameter, rows.X, *where, *how, *state)
+            dense_epoch(*known, rows.X, *where, *how, *state)
+        elif lazy:
+            csr_gradient_epoch(*known, *rows.arrays, rows.n_features, *where, rates, walk.x)
         else:
-            csr_epoch(loss.code, loss.parameter, *rows.arrays, rows.n_features, *where, *how, *state)
+            csr_epoch(*known, *rows.arrays, rows.n_features, *where, *how, *state)
         memory.t += len(rates)
 
     @property

@@ -16,6 +16,8 @@ from tripos.objective.losses import pointwise_rows
 from tripos.optimization.clipping import clip_gradient
 from tripos.optimization.rules import update
 
+LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, before it is multiplied out
+
 
 @kernel
 def batch_slopes(code, parameter, eta, rows, y, s, scale, slope):  # type: ignore[no-untyped-def]
@@ -122,3 +124,43 @@ def csr_epoch(  # type: ignore[no-untyped-def]
         add_penalty(x, d, penalty, g)
         clip_gradient(g, clip[0], clip[1])
         update(rule, h, x, g, m, v, t + k + 1, rates[k])
+
+
+@kernel("i8, f8, F[::1], I[::1], I[::1], i8, F[::1], F[::1], i8[::1], i8, f8, f8[::1], f8[::1], f8[::1]")
+def csr_gradient_epoch(  # type: ignore[no-untyped-def]
+    code, parameter, data, indices, indptr, d, y, s, order, batch, scale, penalty, rates, x
+):
+    """Plain gradient steps on CSR rows at the cost of the stored entries alone.
+
+    With w = a u, the step w <- (1 - rate l2) w - rate g shrinks the number a and changes u where g has entries.
+    """
+    a = 1.0
+    for k in range(rates.size):
+        rows = order[k * batch : (k + 1) * batch]
+        eta = np.empty(rows.size, data.dtype)
+        slope = np.empty(rows.size, data.dtype)
+        for i in range(rows.size):
+            total = 0.0
+            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
+                total += data[e] * x[indices[e]]
+            eta[i] = a * total + (x[d] if x.size > d else 0.0)
+        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+        if x.size > d:
+            x[d] -= rates[k] * penalty[2] * x[d]
+        a *= 1.0 - rates[k] * penalty[1]
+        if abs(a) < LEAST_SCALE:
+            multiply_out(x, d, a)
+            a = 1.0
+        for i in range(rows.size):
+            move = rates[k] * float(slope[i])
+            for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
+                x[indices[e]] -= move / a * data[e]
+            if x.size > d:
+                x[d] -= move
+    multiply_out(x, d, a)
+
+
+@kernel
+def multiply_out(x, d, a):  # type: ignore[no-untyped-def]
+    for j in range(d):
+        x[j] *= a
