@@ -9,7 +9,7 @@ from typing import Any
 from tripos._public import PUBLIC
 
 __version__ = "0.1.0"
-__all__ = ["__version__", *PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
