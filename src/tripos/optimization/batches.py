@@ -18,7 +18,7 @@ from tripos.optimization.clipping import Clip
 from tripos.optimization.epoch import csr_epoch, csr_gradient_epoch, dense_epoch
 from tripos.optimization.lipschitz import batch_lipschitz, lipschitz
 from tripos.optimization.rules import GRADIENT, Memory, Rule
-from tripos.optimization.schedules import Schedule
+from tripos.optimization.schedules import Schedule, rates_of
 
 
 class BatchObjective(Protocol):
@@ -47,7 +47,7 @@ class Walk:
     def rates(self, n_rows: int) -> np.ndarray:
         """Learning rates of the steps that an epoch over so many rows takes."""
         steps, t = -(-n_rows // self.batch), self.memory.t
-        return np.array([self.schedule(k) for k in range(t, t + steps)])
+        return rates_of(self.schedule, np.arange(t, t + steps))
 
     def step(self, gradient: np.ndarray) -> None:
         self.clip(gradient)

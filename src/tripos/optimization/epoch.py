@@ -20,24 +20,31 @@ LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, befo
 
 
 @kernel
-def batch_slopes(code, parameter, eta, rows, y, s, scale, slope):  # type: ignore[no-untyped-def]
-    """Turns scores of some rows into their weighted slopes, times scale / |B|."""
-    target = np.empty_like(eta)
-    loss = np.empty_like(eta)
-    curvature = np.empty_like(eta)
-    for i in range(eta.size):
+def batch_slopes(code, parameter, work, rows, y, s, scale):  # type: ignore[no-untyped-def]
+    """Weighted slopes of some rows, times scale / |B|, from their scores, which are the first row of `work`."""
+    n = rows.size
+    eta = work[0][:n]
+    target = work[1][:n]
+    loss = work[2][:n]
+    slope = work[3][:n]
+    curvature = work[4][:n]
+    for i in range(n):
         target[i] = y[rows[i]]
     pointwise_rows(code, parameter, eta, target, loss, slope, curvature)
-    share = eta.dtype.type(scale / eta.size)
-    for i in range(eta.size):
+    share = eta.dtype.type(scale / n)
+    for i in range(n):
         slope[i] *= share * (s[rows[i]] if s.size else eta.dtype.type(1))
+    return slope
 
 
 @kernel
 def add_penalty(x, d, penalty, g):  # type: ignore[no-untyped-def]
     """Adds the slope of penalty[0] |w|_1 + penalty[1] |w|^2 / 2 + penalty[2] b^2 / 2."""
     for j in range(d):
-        g[j] += penalty[0] * np.sign(x[j]) + penalty[1] * x[j]
+        g[j] += penalty[1] * x[j]
+    if penalty[0] > 0.0:
+        for j in range(d):
+            g[j] += penalty[0] * np.sign(x[j])
     if x.size > d:
         g[d] += penalty[2] * x[d]
 
@@ -50,17 +57,16 @@ def dense_epoch(code, parameter, X, y, s, order, batch, scale, penalty, clip, ru
     """Moves x = (w, b) by a step for each batch; there is an intercept where x is longer than a row."""
     d = X.shape[1]
     g = np.empty(x.size)
+    work = np.empty((5, batch), X.dtype)
     for k in range(rates.size):
         rows = order[k * batch : (k + 1) * batch]
-        eta = np.empty(rows.size, X.dtype)
-        slope = np.empty(rows.size, X.dtype)
         for i in range(rows.size):
             total = x[d] if x.size > d else 0.0
             row = X[rows[i]]
             for j in range(d):
                 total += row[j] * x[j]
-            eta[i] = total
-        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+            work[0, i] = total
+        slope = batch_slopes(code, parameter, work, rows, y, s, scale)
         for j in range(x.size):
             g[j] = 0.0
         for i in range(rows.size):
@@ -71,7 +77,8 @@ def dense_epoch(code, parameter, X, y, s, order, batch, scale, penalty, clip, ru
             if x.size > d:
                 g[d] += r
         add_penalty(x, d, penalty, g)
-        clip_gradient(g, clip[0], clip[1])
+        if clip[0] < np.inf or clip[1] < np.inf:
+            clip_gradient(g, clip[0], clip[1])
         update(rule, h, x, g, m, v, t + k + 1, rates[k])
 
 
@@ -103,16 +110,15 @@ def csr_epoch(  # type: ignore[no-untyped-def]
 ):
     """The same for CSR rows of d columns."""
     g = np.empty(x.size)
+    work = np.empty((5, batch), data.dtype)
     for k in range(rates.size):
         rows = order[k * batch : (k + 1) * batch]
-        eta = np.empty(rows.size, data.dtype)
-        slope = np.empty(rows.size, data.dtype)
         for i in range(rows.size):
             total = x[d] if x.size > d else 0.0
             for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
                 total += data[e] * x[indices[e]]
-            eta[i] = total
-        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+            work[0, i] = total
+        slope = batch_slopes(code, parameter, work, rows, y, s, scale)
         for j in range(x.size):
             g[j] = 0.0
         for i in range(rows.size):
@@ -122,7 +128,8 @@ def csr_epoch(  # type: ignore[no-untyped-def]
             if x.size > d:
                 g[d] += r
         add_penalty(x, d, penalty, g)
-        clip_gradient(g, clip[0], clip[1])
+        if clip[0] < np.inf or clip[1] < np.inf:
+            clip_gradient(g, clip[0], clip[1])
         update(rule, h, x, g, m, v, t + k + 1, rates[k])
 
 
@@ -134,17 +141,16 @@ def csr_gradient_epoch(  # type: ignore[no-untyped-def]
 
     With w = a u, the step w <- (1 - rate l2) w - rate g shrinks the number a and changes u where g has entries.
     """
+    work = np.empty((5, batch), data.dtype)
     a = 1.0
     for k in range(rates.size):
         rows = order[k * batch : (k + 1) * batch]
-        eta = np.empty(rows.size, data.dtype)
-        slope = np.empty(rows.size, data.dtype)
         for i in range(rows.size):
             total = 0.0
             for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
                 total += data[e] * x[indices[e]]
-            eta[i] = a * total + (x[d] if x.size > d else 0.0)
-        batch_slopes(code, parameter, eta, rows, y, s, scale, slope)
+            work[0, i] = a * total + (x[d] if x.size > d else 0.0)
+        slope = batch_slopes(code, parameter, work, rows, y, s, scale)
         if x.size > d:
             x[d] -= rates[k] * penalty[2] * x[d]
         a *= 1.0 - rates[k] * penalty[1]

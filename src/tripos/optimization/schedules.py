@@ -17,41 +17,55 @@ I. Loshchilov, F. Hutter (2017), arXiv:1608.03983 (cosine); P. Goyal et al. (201
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 Schedule = Callable[[int], float]
 
 
-@dataclass(frozen=True)
-class Constant:
-    rate: float
+class Formula(ABC):
+    """A schedule that gives the rates of many steps at once: an epoch of single rows has as many steps as rows."""
+
+    @abstractmethod
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        """Rates of the steps t."""
 
     def __call__(self, t: int) -> float:
-        return self.rate
+        return float(self.rates(np.array([float(t)]))[0])
 
 
 @dataclass(frozen=True)
-class InverseScaling:
+class Constant(Formula):
+    rate: float
+
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        return np.full(len(t), self.rate)
+
+
+@dataclass(frozen=True)
+class InverseScaling(Formula):
     rate: float
     power: float = 0.5
 
-    def __call__(self, t: int) -> float:
-        return float(self.rate / (t + 1) ** self.power)
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        return np.asarray(self.rate / (t + 1.0) ** self.power)
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class StepDecay(Formula):
     rate: float
     every: int
     factor: float = 0.5
 
-    def __call__(self, t: int) -> float:
-        return float(self.rate * self.factor ** (t // self.every))
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        return np.asarray(self.rate * self.factor ** (t // self.every))
 
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(Formula):
     """From `rate` down to `final` along half a cosine of `steps` steps.
 
     Examples
@@ -65,18 +79,25 @@ class Cosine:
     steps: int
     final: float = 0.0
 
-    def __call__(self, t: int) -> float:
-        share = min(t / max(self.steps, 1), 1.0)
-        return self.final + (self.rate - self.final) * 0.5 * (1.0 + math.cos(math.pi * share))
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        share = np.minimum(t / max(self.steps, 1), 1.0)
+        return np.asarray(self.final + (self.rate - self.final) * 0.5 * (1.0 + np.cos(np.pi * share)))
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Formula):
     schedule: Schedule
     steps: int
 
-    def __call__(self, t: int) -> float:
-        return self.schedule(t) * min((t + 1) / max(self.steps, 1), 1.0)
+    def rates(self, t: np.ndarray) -> np.ndarray:
+        return rates_of(self.schedule, t) * np.minimum((t + 1.0) / max(self.steps, 1), 1.0)
+
+
+def rates_of(schedule: Schedule, t: np.ndarray) -> np.ndarray:
+    """Rates of the steps t, of any schedule."""
+    if isinstance(schedule, Formula):
+        return schedule.rates(t)
+    return np.array([schedule(int(k)) for k in t], dtype=np.float64)
 
 
 NAMES = ("constant", "inverse-scaling", "step", "cosine")
