@@ -1,4 +1,4 @@
-"""Every method ends at the optimum that linear algebra, or Newton's method to the last digit, finds on real data."""
+"""Every method ends at the optimum that linear algebra or scikit-learn finds on real data."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_steps_that_were_not_enough_are_counted(diabetes):
     assert "max_iter=3 steps were not enough" in result.reason
 
 
-# ---- batches ------------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["sgd", "adam"])
@@ -218,7 +218,7 @@ def test_an_l1_penalty_is_followed_by_its_subgradient_and_refused_by_line_search
         minimize(risk, np.zeros(11), "lbfgs")
 
 
-# ---- divergence ---------------------------------------------------------------------------------------------------
+# ---- divergence ----------------------------------------------------------------------------------
 
 
 def advised(reason):
@@ -261,7 +261,7 @@ def test_the_lipschitz_constant_is_the_largest_eigenvalue_of_the_hessian(diabete
         assert lipschitz(risk, x) == pytest.approx(np.linalg.eigvalsh(hessian)[-1], rel=0.02)
 
 
-# ---- what is asked wrongly ----------------------------------------------------------------------------------------
+# ---- what is asked wrongly -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

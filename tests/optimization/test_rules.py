@@ -1,4 +1,4 @@
-"""Update rules against a few steps written out by hand, schedules against stated values, clipping against its bound."""
+"""Update rules against steps written out by hand, schedules against stated values, clipping against its bound."""
 
 from __future__ import annotations
 

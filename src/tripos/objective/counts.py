@@ -1,14 +1,14 @@
-"""Losses of a positive mean mu = e^eta: half the unit deviance of a count, an amount or both, up to a term in y.
+"""Losses of a positive mean mu = e^eta: half the unit deviance of a count or an amount, up to a term in y.
 
-| name    | variance | L(y, eta)                                        | dL/d eta                    | target      |
-|---------|----------|--------------------------------------------------|-----------------------------|-------------|
-| poisson | mu       | mu - y eta                                       | mu - y                      | y >= 0      |
-| gamma   | mu^2     | y / mu + eta                                     | 1 - y / mu                  | y > 0       |
-| tweedie | mu^p     | mu^(2-p) / (2 - p) - y mu^(1-p) / (1 - p)        | mu^(2-p) - y mu^(1-p)       | see below   |
+| name    | variance | L(y, eta)                                 | dL/d eta              | target    |
+|---------|----------|-------------------------------------------|-----------------------|-----------|
+| poisson | mu       | mu - y eta                                | mu - y                | y >= 0    |
+| gamma   | mu^2     | y / mu + eta                              | 1 - y / mu            | y > 0     |
+| tweedie | mu^p     | mu^(2-p) / (2 - p) - y mu^(1-p) / (1 - p) | mu^(2-p) - y mu^(1-p) | see below |
 
-Tweedie has the other two as p = 1 and p = 2; for 1 < p < 2 it is a Poisson number of gamma amounts (y >= 0), for
-p > 2 y > 0, for p <= 0 any y. Outside 1 <= p <= 2 the loss is not convex in eta; its curvature there is the expected
-one, mu^(2-p), which Fisher scoring uses.
+Tweedie has the other two as p = 1 and p = 2; for 1 < p < 2 it is a Poisson number of gamma amounts (y >=
+0), for p > 2 y > 0, for p <= 0 any y. Outside 1 <= p <= 2 the loss is not convex in eta; its curvature
+there is the expected one, mu^(2-p), which Fisher scoring uses.
 
 References
 ----------

@@ -45,7 +45,8 @@ class Domain:
         >>> NON_NEGATIVE.check(np.array([3.0, -1.0]), "poisson")
         Traceback (most recent call last):
         ...
-        ValueError: targets of the poisson loss must be zero or larger; row 1 holds -1.0 (1 of 2 rows are outside)
+        ValueError: targets of the poisson loss must be zero or larger; row 1 holds -1.0 (1 of 2 rows are
+        outside)
         """
         y = np.asarray(y)
         inside = np.isfinite(y) & (y <= self.high) & ((y > self.low) if self.open else (y >= self.low))

@@ -46,7 +46,8 @@ def linear_risk(
     Raises
     ------
     ValueError
-        If y has another length than X, or a target outside the loss's domain; the message names the first such row.
+        If y has another length than X, or a target outside the loss's domain; the message names the first
+        such row.
 
     Examples
     --------

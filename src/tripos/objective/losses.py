@@ -6,12 +6,13 @@
 | log     | log(1 + e^eta) - y eta           | 0 or 1           | p - y          | p (1 - p)         |
 | softmax | log sum_k e^eta_k - eta_y        | 0, ..., K - 1    | p_k - [y = k]  | p_k ([k = l] - p_l) |
 
-with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. Further losses of one score: `robust` (absolute, Huber,
-quantile), `margin` (hinge, squared hinge, exponential), `counts` (Poisson, gamma, Tweedie). The kernels write one number a row, so that a caller can
-weigh rows, boost on them or send them backwards through a network; the classes add them up.
+with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. Further losses of one score: `robust`
+(absolute, Huber, quantile), `margin` (hinge, squared hinge, exponential), `counts` (Poisson, gamma,
+Tweedie). The kernels write one number a row, so that a caller can weigh rows, boost on them or send them
+backwards through a network; the classes add them up.
 
-The scores of several outputs lie class by class, shape (n_outputs, n_rows): loops over rows are then contiguous
-and vectorise for any number of classes.
+The scores of several outputs lie class by class, shape (n_outputs, n_rows): loops over rows are then
+contiguous and vectorise for any number of classes.
 
 References
 ----------
@@ -104,7 +105,8 @@ def pointwise_rows(code, parameter, eta, y, loss, slope, curvature):  # type: ig
 def softmax_rows(eta, y, loss, p):  # type: ignore[no-untyped-def]
     """Softmax loss of each row, and the probabilities p of shape (n_classes, n_rows).
 
-    The largest score is taken off before anything is added to it, so that large scores cost no digits of the loss.
+    The largest score is taken off before anything is added to it, so that large scores cost no digits of
+    the loss.
     """
     n_classes, n = eta.shape
     one = eta.dtype.type(1)
@@ -228,7 +230,7 @@ class SoftmaxLoss:
 
 
 def huber(delta: float = 1.35) -> PointwiseLoss:
-    """The Huber loss that is quadratic up to residuals of `delta`; 1.35 suits residuals of unit standard deviation."""
+    """The Huber loss, quadratic up to residuals of `delta`; 1.35 suits residuals of unit deviation."""
     if not delta > 0.0:
         raise ValueError(f"delta must be larger than 0, got {delta!r}")
     return PointwiseLoss("huber", HUBER_CODE, float(delta))

@@ -6,7 +6,8 @@
 | squared hinge | max(0, 1 - m)^2    | -2 max(0, 1 - m)    | 2 [m < 1]   |
 | exponential   | e^-m               | -e^-m               | e^-m        |
 
-The hinge is that of support vector machines, the exponential loss that of AdaBoost. At its kink the hinge has slope 0.
+The hinge is that of support vector machines, the exponential loss that of AdaBoost. At its kink the hinge
+has slope 0.
 
 References
 ----------

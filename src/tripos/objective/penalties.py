@@ -1,20 +1,20 @@
 """Penalties R(w) on the coefficients; an intercept is never among them.
 
-| name        | R(w)                                  | prox(v, t)                              | zero below                |
-|-------------|---------------------------------------|-----------------------------------------|---------------------------|
-| L2          | alpha |w|_2^2 / 2                     | v / (1 + t alpha)                       | -                         |
-| L1          | alpha |w|_1                           | sign(v) max(0, |v| - t alpha)           | alpha_max = |g0|_inf      |
-| elastic net | alpha (r |w|_1 + (1 - r) |w|_2^2 / 2) | that of L1, then that of L2             | alpha_max = |g0|_inf / r  |
-| none        | 0                                     | v                                       | -                         |
+| name        | R(w)                                  | prox(v, t)                    | alpha_max      |
+|-------------|---------------------------------------|-------------------------------|----------------|
+| L2          | alpha |w|_2^2 / 2                     | v / (1 + t alpha)             | infinite       |
+| L1          | alpha |w|_1                           | sign(v) max(0, |v| - t alpha) | |g0|_inf       |
+| elastic net | alpha (r |w|_1 + (1 - r) |w|_2^2 / 2) | that of L1, then that of L2   | |g0|_inf / r   |
+| none        | 0                                     | v                             | infinite       |
 
-Each offers `value`; `gradient` (of least norm where R has a kink) and `curvature` (its constant second derivative); the
-proximal operator
+Each offers `value`; `gradient` (of least norm where R has a kink) and `curvature` (its constant second
+derivative); the proximal operator
 
     prox(v, t) = argmin_w  |w - v|^2 / 2 + t R(w);
 
-`subdifferential_distance(w, g)`, the distance of -g from the subdifferential of R at w by coefficient, where g is the
-gradient of the loss: it is 0 at the minimum of loss + R and nowhere else; and `alpha_max(g0)`, the alpha from which
-on w = 0 is the minimum, for the gradient g0 of the loss there.
+`subdifferential_distance(w, g)`, the distance of -g from the subdifferential of R at w by coefficient,
+where g is the gradient of the loss: it is 0 at the minimum of loss + R and nowhere else; and
+`alpha_max(g0)`, the alpha from which on w = 0 is the minimum, for the gradient g0 of the loss there.
 
 References
 ----------

@@ -6,8 +6,8 @@
 | huber    | r^2 / 2 if |r| <= d, else d |r| - d^2 / 2     | r clipped to [-d, d]      | [|r| <= d]   |
 | quantile | (1 - q) r if r > 0, else -q r                 | 1 - q if r > 0, -q if < 0 | 0            |
 
-At a kink the slope is 0, the subgradient of least norm. The minimum of a sum is the median (absolute), the quantile
-q (quantile), the mean of what lies near and the median of what lies far (Huber).
+At a kink the slope is 0, the subgradient of least norm. The minimum of a sum is the median (absolute), the
+quantile q (quantile), the mean of what lies near and the median of what lies far (Huber).
 
 References
 ----------

@@ -73,7 +73,7 @@ class FunctionBatches:
 
 
 class RiskBatches:
-    """Epochs over the risk of a linear model: blocks in a random order, and the rows of each in a random order.
+    """Epochs over the risk of a linear model: blocks in random order, the rows of each in random order.
 
     Rows of a file larger than memory are thus read once an epoch.
     """
@@ -177,6 +177,7 @@ def batches_of(objective: Any) -> FunctionBatches | RiskBatches:
     if hasattr(objective, "batch_gradient") and hasattr(objective, "n_rows"):
         return FunctionBatches(objective)
     raise TypeError(
-        f"batch_size needs an objective whose rows can be taken apart: a Risk (see tripos.objective.linear.linear_risk), "
-        f"or one with `n_rows` and `batch_gradient(x, rows)`; {type(objective).__name__} has neither"
+        f"batch_size needs an objective whose rows can be taken apart: a Risk (see linear_risk in "
+        f"tripos.objective.linear), or one with `n_rows` and `batch_gradient(x, rows)`; "
+        f"{type(objective).__name__} has neither"
     )

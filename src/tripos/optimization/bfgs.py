@@ -60,8 +60,8 @@ def bfgs(objective: Objective, x0: np.ndarray, stopping: Stopping) -> Result:
         if there is None:
             hidden = decrease <= 1e4 * stopping.noise * abs(here.value)
             reason = (
-                f"the line search found no decrease along the gradient from {here.value:.6g}: rounding hides it "
-                f"(scale the features), or the gradient is wrong (see check_gradient)"
+                f"the line search found no decrease along the gradient from {here.value:.6g}: rounding hides "
+                f"it (scale the features), or the gradient is wrong (see check_gradient)"
             )
             return stopping.result(*here, step, None if hidden else reason)
         H = updated(H, there.x - here.x, there.gradient - here.gradient)

@@ -4,13 +4,14 @@ For each parameter j the central difference
 
     d_j = (f(x + e_j h) - f(x - e_j h)) / (2 h),        h = eps^(1/3) max(1, |x_j|),
 
-whose error is of order h^2, is compared with the analytic g_j by |g_j - d_j| / max(|g_j|, |d_j|, floor). The floor, a
-share of the largest component, keeps rounding in components that are zero from counting as an error.
+whose error is of order h^2, is compared with the analytic g_j by |g_j - d_j| / max(|g_j|, |d_j|, floor).
+The floor, a share of the largest component, keeps rounding in components that are zero from counting as an
+error.
 
 References
 ----------
-A. Griewank, A. Walther, *Evaluating Derivatives*, 2nd ed., section 1.1; the step balances the h^2 of the difference
-against eps / h of rounding (Nocedal, Wright, *Numerical Optimization*, section 8.1).
+A. Griewank, A. Walther, *Evaluating Derivatives*, 2nd ed., section 1.1; the step balances the h^2 of the
+difference against eps / h of rounding (Nocedal, Wright, *Numerical Optimization*, section 8.1).
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class GradientCheck:
     def __str__(self) -> str:
         verdict = "agrees with" if self.passed else "DIFFERS from"
         lines = [
-            f"The gradient {verdict} central differences in {len(self.parameters)} parameters: largest relative error "
-            f"{self.largest_error:.2e} ({self.worst}), allowed {self.tol:.0e}.",
+            f"The gradient {verdict} central differences in {len(self.parameters)} parameters: largest "
+            f"relative error {self.largest_error:.2e} ({self.worst}), allowed {self.tol:.0e}.",
             f"{'parameter':<24} {'analytic':>14} {'difference':>14} {'relative error':>15}",
         ]
         for j in np.argsort(-np.nan_to_num(self.relative_error, nan=np.inf), kind="stable")[:NEAR]:
@@ -96,8 +97,8 @@ def check_gradient(
     ----------
     function : object or callable
         One of: an objective with `value_gradient(x)` (a risk, an estimator's objective); a loss of
-        `tripos.objective.losses`, together with targets `y`, checked in its scores x; a function of x that returns
-        (value, gradient); a function of x that returns its value, together with `gradient`.
+        `tripos.objective.losses`, together with targets `y`, checked in its scores x; a function of x that
+        returns (value, gradient); a function of x that returns its value, together with `gradient`.
     x : array-like of any shape
         Where to check. A point with kinks (a residual of exactly zero) has no derivative.
     gradient : callable, optional
@@ -109,7 +110,8 @@ def check_gradient(
     tol : float, default=1e-5
         Largest relative error of a gradient that passes.
     step : float, optional
-        h, relative to max(1, |x_j|); by default eps^(1/3) = 6e-6, or larger for objectives that say how noisy they are.
+        h, relative to max(1, |x_j|); by default eps^(1/3) = 6e-6, or larger for objectives that say how
+        noisy they are.
     max_parameters : int, optional
         Check that many, drawn at random, where there are more: each costs two evaluations.
     random_state : int, Generator or None, default=0
@@ -132,7 +134,8 @@ def check_gradient(
     >>> from tripos import check_gradient
     >>> bool(check_gradient(lambda x: float(np.sum(x**3)), [1.0, 2.0], lambda x: 3 * x**2))
     True
-    >>> wrong = check_gradient(lambda x: float(np.sum(x**3)), [1.0, 2.0], lambda x: [3.0, 11.0], names=["a", "b"])
+    >>> cubes = lambda x: float(np.sum(x**3))
+    >>> wrong = check_gradient(cubes, [1.0, 2.0], lambda x: [3.0, 11.0], names=["a", "b"])
     >>> wrong.passed, wrong.worst, round(wrong.largest_error, 3)
     (False, 'b', 0.083)
     """

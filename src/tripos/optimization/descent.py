@@ -2,12 +2,13 @@
 
     x_{t+1} = rule(x_t, g_t, rate_t),        g_t = F'(x_t), or its estimate from the rows of a batch
 
-The update rules are in `rules`, the rates in `schedules`. Where no learning rate is given, gradient descent, momentum
-and Nesterov take 1 / L with L from `lipschitz`, and a half of that for batches of rows.
+The update rules are in `rules`, the rates in `schedules`. Where no learning rate is given, gradient
+descent, momentum and Nesterov take 1 / L with L from `lipschitz`, and a half of that for batches of rows.
 
 References
 ----------
-L. Bottou, F. Curtis, J. Nocedal (2018), "Optimization Methods for Large-Scale Machine Learning", doi:10.1137/16M1080173.
+L. Bottou, F. Curtis, J. Nocedal (2018), "Optimization Methods for Large-Scale Machine Learning",
+doi:10.1137/16M1080173.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def descend(
     Returns
     -------
     Result
-        With the last point; after divergence, which `reason` names together with a rate that works, the best one.
+        With the last point; after divergence, which `reason` names together with a rate that works, the
+        best one.
     """
     rule = _rule(rule)
     x, (value, gradient) = stopping.start(x0, objective.value_gradient)
@@ -142,8 +144,8 @@ class _Course:
         used = self.walk.schedule(max(self.walk.memory.t - 1, 0))
         unit = "epoch" if self.batches else "step"
         reason = (
-            f"diverged: the objective went from {self.first:.6g} to {value:.3g} by {unit} {step} with a learning rate of "
-            f"{used:.3g}. {self._advice(x, used)}"
+            f"diverged: the objective went from {self.first:.6g} to {value:.3g} by {unit} {step} with a "
+            f"learning rate of {used:.3g}. {self._advice(x, used)}"
         )
         return self.stopping.result(x, low, gradient, step, reason)
 
@@ -173,7 +175,7 @@ def _own_rate(
     gradient: np.ndarray,
     batch: int,
 ) -> float:
-    """The rule's own rate, or what the curvature at the start allows; a flat objective gets a first step of length 1/10."""
+    """The rule's own rate, or what the curvature at the start allows; on flat ground a step of 1/10."""
     if rule.rate is not None:
         return rule.rate
     largest = _curvature(objective, batches, x, batch)
@@ -183,7 +185,7 @@ def _own_rate(
 
 
 def _share(rule: Rule, batches: FunctionBatches | RiskBatches | None) -> float:
-    """The rate in units of 1 / L; the noise of batches adds up over the 1 / (1 - mu) steps that momentum remembers."""
+    """The rate in units of 1 / L; noise of batches adds up over the 1 / (1 - mu) steps momentum remembers."""
     return CAUTION * (1.0 - getattr(rule, "momentum", 0.0)) if batches else 1.0
 
 

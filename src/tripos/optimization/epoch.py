@@ -1,4 +1,4 @@
-"""One epoch of mini-batch steps on a linear model, in one kernel: dense rows, or the stored entries of CSR rows.
+"""One epoch of mini-batch steps on a linear model, in one kernel, on dense rows or CSR rows.
 
 For each batch B of the rows in the given order
 
@@ -21,7 +21,7 @@ LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, befo
 
 @kernel
 def batch_slopes(code, parameter, work, rows, y, s, scale):  # type: ignore[no-untyped-def]
-    """Weighted slopes of some rows, times scale / |B|, from their scores, which are the first row of `work`."""
+    """Weighted slopes of some rows, times scale / |B|, from their scores, the first row of `work`."""
     n = rows.size
     eta = work[0][:n]
     target = work[1][:n]
@@ -53,7 +53,9 @@ def add_penalty(x, d, penalty, g):  # type: ignore[no-untyped-def]
     "i8, f8, F[:, ::1], F[::1], F[::1], i8[::1], i8, f8, f8[::1], f8[::1], i8, f8[::1], f8[::1], "
     "f8[::1], f8[::1], f8[::1], i8"
 )
-def dense_epoch(code, parameter, X, y, s, order, batch, scale, penalty, clip, rule, h, rates, x, m, v, t):  # type: ignore[no-untyped-def]
+def dense_epoch(  # type: ignore[no-untyped-def]
+    code, parameter, X, y, s, order, batch, scale, penalty, clip, rule, h, rates, x, m, v, t
+):
     """Moves x = (w, b) by a step for each batch; there is an intercept where x is longer than a row."""
     d = X.shape[1]
     g = np.empty(x.size)
@@ -139,7 +141,8 @@ def csr_gradient_epoch(  # type: ignore[no-untyped-def]
 ):
     """Plain gradient steps on CSR rows at the cost of the stored entries alone.
 
-    With w = a u, the step w <- (1 - rate l2) w - rate g shrinks the number a and changes u where g has entries.
+    With w = a u, the step w <- (1 - rate l2) w - rate g shrinks the number a and changes u where g has
+    entries.
     """
     work = np.empty((5, batch), data.dtype)
     a = 1.0

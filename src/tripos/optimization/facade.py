@@ -68,9 +68,10 @@ def minimize(
     x0 : array-like of shape (n_parameters,)
         Where to start.
     method : str, default="lbfgs"
-        With second derivatives "newton", for generalised linear models "irls"; with gradients and a line search "lbfgs",
-        "bfgs"; with gradients and a learning rate "gradient-descent", "momentum", "nesterov", "adagrad", "rmsprop",
-        "adam", "adamw", over all rows or over batches of them (`batch_size`), and "sgd", over one row at a time.
+        With second derivatives "newton", for generalised linear models "irls"; with gradients and a line
+        search "lbfgs", "bfgs"; with gradients and a learning rate "gradient-descent", "momentum",
+        "nesterov", "adagrad", "rmsprop", "adam", "adamw", over all rows or over batches of them
+        (`batch_size`), and "sgd", over one row at a time.
     gradient, hessian : callable, optional
         Derivatives of a plain function.
     tol : float, default=1e-6
@@ -81,8 +82,9 @@ def minimize(
     on_step : callable, optional
         Called as on_step(step, value, x) after each step; True stops.
     **options
-        Options of the method: see `lbfgs`, `newton` and, for methods with a learning rate, `descend` in the modules of
-        `tripos.optimization` of these names (`learning_rate`, `schedule`, `batch_size`, `clip_norm`, `random_state`, ...).
+        Options of the method: see `lbfgs`, `newton` and, for methods with a learning rate, `descend` in the
+        modules of `tripos.optimization` of these names (`learning_rate`, `schedule`, `batch_size`,
+        `clip_norm`, `random_state`, ...).
 
     Returns
     -------
@@ -92,8 +94,8 @@ def minimize(
     Raises
     ------
     ValueError
-        For an unknown method, a penalty with kinks and a method that needs slopes, or a start where the objective is
-        not finite.
+        For an unknown method, a penalty with kinks and a method that needs slopes, or a start where the
+        objective is not finite.
 
     Examples
     --------

@@ -1,12 +1,12 @@
-"""Iteratively reweighted least squares: a generalised linear model fitted by one weighted regression after another.
+"""Iteratively reweighted least squares: a generalised linear model as one weighted regression after another.
 
-With scores eta = X w, slopes r_i = L'(y_i, eta_i) and curvatures h_i = L''(y_i, eta_i), each step regresses the
-working response z_i = eta_i - r_i / h_i on X with weights h_i,
+With scores eta = X w, slopes r_i = L'(y_i, eta_i) and curvatures h_i = L''(y_i, eta_i), each step regresses
+the working response z_i = eta_i - r_i / h_i on X with weights h_i,
 
     w <- (X' diag(h) X + R'')^-1 X' diag(h) z  =  w - (X' diag(h) X + R'')^-1 (X' r + R'(w)),
 
-which is Newton's step on the risk, and so is taken by `newton`, whose backtracking keeps it from overshooting. Where
-the loss gives its expected curvature it is Fisher's scoring.
+which is Newton's step on the risk, and so is taken by `newton`, whose backtracking keeps it from
+overshooting. Where the loss gives its expected curvature it is Fisher's scoring.
 
 References
 ----------
@@ -48,7 +48,7 @@ def irls(objective: Risk, x0: np.ndarray, stopping: Stopping) -> Result:
     if not isinstance(loss, PointwiseLoss) or loss.code not in LIKELIHOODS:
         found = type(objective).__name__ if loss is None else f"the {loss.name} loss"
         raise TypeError(
-            f"method='irls' fits generalised linear models (squared, log, poisson, gamma or tweedie loss), got {found}; "
-            f"use method='lbfgs' or 'newton'"
+            f"method='irls' fits generalised linear models (squared, log, poisson, gamma or tweedie loss), "
+            f"got {found}; use method='lbfgs' or 'newton'"
         )
     return newton(objective, x0, stopping)

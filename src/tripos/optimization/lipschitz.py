@@ -1,17 +1,20 @@
-"""How large a learning rate may be: the Lipschitz constant of the gradient, the largest curvature around a point.
+"""How large a learning rate may be: the Lipschitz constant of the gradient, its largest curvature.
 
-Gradient descent with a rate below 2 / L descends; 1 / L brings the most in the worst case. L is the largest eigenvalue
-of the Hessian H, found by power iteration v <- H v / |H v|, with the product taken from two gradients,
+Gradient descent with a rate below 2 / L descends; 1 / L brings the most in the worst case. L is the largest
+eigenvalue of the Hessian H, found by power iteration v <- H v / |H v|, with the product taken from two
+gradients,
 
     H v = (g(x + e v) - g(x - e v)) / (2 e).
 
-Steps from b of n rows feel more: with L_max the largest curvature of a single row (Gower et al., section 3.3),
+Steps from b of n rows feel more: with L_max the largest curvature of a single row (Gower et al., section
+3.3),
 
     L_b = n (b - 1) / (b (n - 1)) L + (n - b) / (b (n - 1)) L_max.
 
 References
 ----------
-Y. Nesterov, *Introductory Lectures on Convex Optimization*, section 2.1.5; R. Gower et al. (2019), arXiv:1901.09401.
+Y. Nesterov, *Introductory Lectures on Convex Optimization*, section 2.1.5; R. Gower et al. (2019),
+arXiv:1901.09401.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ AGREE = 1e-3  # relative change of the estimate at which it is taken
 
 
 def lipschitz(objective: Objective, x: np.ndarray, *, random_state: int = 0) -> float:
-    """Largest curvature of an objective at x; 0 where it is flat, as it is for losses made of straight pieces.
+    """Largest curvature of an objective at x; 0 where it is flat, as losses made of straight pieces are.
 
     Examples
     --------

@@ -1,14 +1,24 @@
-"""Update rules of first-order methods: what one step does with a gradient. Each is a loop that reads against its paper.
+"""Update rules of first-order methods: what one step does with a gradient.
 
-    gradient descent   x -= rate g                                              Cauchy 1847; Robbins, Monro (1951), doi:10.1214/aoms/1177729586
-    momentum           v = mu v + g;  x -= rate v                               Polyak (1964), doi:10.1016/0041-5553(64)90137-5
-    Nesterov           v = mu v + g;  x -= rate (g + mu v)                      Nesterov (1983); Sutskever et al. (2013), proceedings.mlr.press/v28/sutskever13
-    AdaGrad            v += g^2;  x -= rate g / (sqrt v + eps)                  Duchi et al. (2011), jmlr.org/papers/v12/duchi11a
-    RMSProp            v = rho v + (1 - rho) g^2;  x -= rate g / (sqrt v + eps) Tieleman, Hinton (2012), Coursera lecture 6.5
-    Adam               m, v: running means of g, g^2;  x -= rate m^ / (sqrt v^ + eps)   Kingma, Ba (2015), arXiv:1412.6980
-    AdamW              x *= 1 - rate decay, then Adam                           Loshchilov, Hutter (2019), arXiv:1711.05101
+    gradient descent   x -= rate g
+    momentum           v = mu v + g;  x -= rate v
+    Nesterov           v = mu v + g;  x -= rate (g + mu v)
+    AdaGrad            v += g^2;  x -= rate g / (sqrt v + eps)
+    RMSProp            v = rho v + (1 - rho) g^2;  x -= rate g / (sqrt v + eps)
+    Adam               m, v: running means of g, g^2, corrected for their start;  x -= rate m / (sqrt v + eps)
+    AdamW              x *= 1 - rate decay, then Adam
 
-A rule holds its numbers, `Memory` what it remembers from step to step; networks use the same ones on their weights.
+A rule holds its numbers, `Memory` what it remembers from step to step; networks use the same ones on their
+weights.
+
+References
+----------
+H. Robbins, S. Monro (1951), doi:10.1214/aoms/1177729586 (steps along an estimate of the gradient);
+B. Polyak (1964), doi:10.1016/0041-5553(64)90137-5 (momentum);
+I. Sutskever et al. (2013), https://proceedings.mlr.press/v28/sutskever13 (Nesterov's method as momentum);
+J. Duchi, E. Hazan, Y. Singer (2011), https://jmlr.org/papers/v12/duchi11a (AdaGrad);
+T. Tieleman, G. Hinton (2012), https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf (RMSProp);
+D. Kingma, J. Ba (2015), arXiv:1412.6980 (Adam); I. Loshchilov, F. Hutter (2019), arXiv:1711.05101 (AdamW).
 """
 
 from __future__ import annotations
@@ -25,6 +35,7 @@ N_NUMBERS = 4  # of any rule
 
 @kernel("F[::1], F[::1], f8")
 def gradient_step(x, g, rate):  # type: ignore[no-untyped-def]
+    """Cauchy's step, or Robbins and Monro's where g is an estimate."""
     a = x.dtype.type(rate)
     for j in range(x.size):
         x[j] -= a * g[j]
@@ -32,6 +43,7 @@ def gradient_step(x, g, rate):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], F[::1], F[::1], f8, f8")
 def momentum_step(x, g, v, mu, rate):  # type: ignore[no-untyped-def]
+    """Polyak's heavy ball: v is a sum of past gradients that fades by mu a step."""
     a, mu = x.dtype.type(rate), x.dtype.type(mu)
     for j in range(x.size):
         v[j] = mu * v[j] + g[j]
@@ -40,6 +52,7 @@ def momentum_step(x, g, v, mu, rate):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], F[::1], F[::1], f8, f8")
 def nesterov_step(x, g, v, mu, rate):  # type: ignore[no-untyped-def]
+    """The heavy ball that looks ahead, in the variables of its lookahead points."""
     a, mu = x.dtype.type(rate), x.dtype.type(mu)
     for j in range(x.size):
         v[j] = mu * v[j] + g[j]
@@ -48,6 +61,7 @@ def nesterov_step(x, g, v, mu, rate):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], F[::1], F[::1], f8, f8")
 def adagrad_step(x, g, v, epsilon, rate):  # type: ignore[no-untyped-def]
+    """Each component is divided by the length of all its gradients so far."""
     a, eps = x.dtype.type(rate), x.dtype.type(epsilon)
     for j in range(x.size):
         v[j] += g[j] * g[j]
@@ -56,6 +70,7 @@ def adagrad_step(x, g, v, epsilon, rate):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], F[::1], F[::1], f8, f8, f8")
 def rmsprop_step(x, g, v, rho, epsilon, rate):  # type: ignore[no-untyped-def]
+    """AdaGrad with a memory that fades by rho a step."""
     a, eps = x.dtype.type(rate), x.dtype.type(epsilon)
     keep, take = x.dtype.type(rho), x.dtype.type(1.0 - rho)
     for j in range(x.size):
@@ -111,7 +126,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Rule:
-    """Base of the rules; `rate` is the learning rate used where none is given (None: found from the objective)."""
+    """Base of the rules; `rate` is used where none is given (None: found from the objective)."""
 
     code: ClassVar[int]
     rate: ClassVar[float | None] = None

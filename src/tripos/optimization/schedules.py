@@ -10,8 +10,9 @@
 
 References
 ----------
-H. Robbins, S. Monro (1951), doi:10.1214/aoms/1177729586 (inverse scaling: sums of rates diverge, of squares converge);
-I. Loshchilov, F. Hutter (2017), arXiv:1608.03983 (cosine); P. Goyal et al. (2017), arXiv:1706.02677 (warm-up).
+H. Robbins, S. Monro (1951), doi:10.1214/aoms/1177729586 (inverse scaling: sums of rates diverge, of squares
+converge); I. Loshchilov, F. Hutter (2017), arXiv:1608.03983 (cosine); P. Goyal et al. (2017),
+arXiv:1706.02677 (warm-up).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Schedule = Callable[[int], float]
 
 
 class Formula(ABC):
-    """A schedule that gives the rates of many steps at once: an epoch of single rows has as many steps as rows."""
+    """A schedule that gives the rates of many steps at once, as an epoch of single rows needs them."""
 
     @abstractmethod
     def rates(self, t: np.ndarray) -> np.ndarray:

@@ -91,9 +91,10 @@ def zig_zag(
 ) -> Axes:
     """Gradient descent on two features as they are, and on the same features scaled.
 
-    Least squares on centred columns is a bowl whose contours are as elongated as the curvatures differ. The largest rate
-    that does not diverge, 2 / L, is set by the steep axis: on it the path zig-zags, along the flat one it hardly moves.
-    Scaled to unit variance, the bowl is nearly round and the same number of steps ends at the minimum.
+    Least squares on centred columns is a bowl whose contours are as elongated as the curvatures differ. The
+    largest rate that does not diverge, 2 / L, is set by the steep axis: on it the path zig-zags, along the
+    flat one it hardly moves. Scaled to unit variance, the bowl is nearly round and the same number of steps
+    ends at the minimum.
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ def _across(H: Floats, c: Floats) -> Floats:
 
 
 def _descent(H: Floats, c: Floats, start: Floats, share: float, steps: int) -> tuple[Floats, Floats]:
-    """The path of gradient descent, w <- w - rate (H w - c), with `share` of the rate 2 / L; and the minimum."""
+    """The path of w <- w - rate (H w - c) with `share` of the rate 2 / L, and the minimum."""
     rate = share * 2.0 / np.linalg.eigvalsh(H)[-1]
     path = [start]
     for _ in range(steps):
