@@ -66,10 +66,11 @@ def searched(tmp_path, *, name="journal", seconds=math.inf, trials=None, rungs=(
         steps.append(step.key)
         return assess(step)
 
+    board = Leaderboard(True)
     result = search(
-        make_plan(FIELD, rungs, True, seed),
+        make_plan(FIELD, rungs, True, seed, board.compared),
         counted,
-        board=Leaderboard(True),
+        board=board,
         journal=Journal(tmp_path / name),
         budget=TimeBudget(None if math.isinf(seconds) else seconds),
         planned=planned_steps(FIELD, rungs),
@@ -118,6 +119,13 @@ def test_scores_from_more_rows_rank_first(tmp_path):
     few = Standing("lucky", "L", {}, rows=100, folds=[0.9, 0.9])
     many = Standing("solid", "L", {}, rows=500, folds=[0.8, 0.8])
     assert [s.candidate for s in Leaderboard(True, [few, many])] == ["solid", "lucky"]
+
+
+@pytest.mark.parametrize("trials", [7, 8])
+def test_who_is_next_on_more_rows_when_time_is_over_does_not_win_by_that(tmp_path, trials):
+    result, steps = searched(tmp_path, rungs=(100, 500), trials=trials)
+    assert '"A", 500' in steps[-1] or '"Dummy", 500' in steps[-1]
+    assert result.board.winner.candidate == "B"
 
 
 @pytest.mark.parametrize("stop_after", [0, 1, 5, 9, 20])

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tripos.compute.budget import readable_bytes, require
 from tripos.compute.random import derive
 from tripos.data.messages import closest, counted, listed, quoted
 from tripos.data.profile import Profile, profile
@@ -37,6 +38,7 @@ FEWEST_ROWS = 10
 FEWEST_TIMES = 20  # different dates, before rows in their order are taken for a series
 NEARLY_SURE = 0.995  # AUC or R2 of one column far above all others: more often a leak than luck
 _BLOCK = 1 << 22
+_SMALL, _TIMES_OVER = 64 << 20, 5
 
 
 @dataclass
@@ -126,6 +128,8 @@ def gather(config: RunConfig, table: Any, display: Display) -> Experience:
         frame = read_table(config.table or table, **_reading(config))
         fingerprint = fingerprint_of(config.table, frame)
     display.fact("read", f"{counted(frame.height, 'row')} and {counted(frame.width, 'column')}")
+    _require_memory(frame, name)
+    _say_infinite(frame, said)
     _require_columns(frame, config)
     counts = {"read": frame.height}
     with said.listening():
@@ -146,7 +150,9 @@ def gather(config: RunConfig, table: Any, display: Display) -> Experience:
     train, test = parts
     display.fact("split", f"{len(train):,} rows to learn from, {len(test):,} put aside for the test, {split_text}")
     counts |= {"train": len(train), "test": len(test)}
-    found = profile(frame[train], schema, random_state=derive(config.seed, "profile"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TriposWarning)  # infinite numbers were counted in the whole table
+        found = profile(frame[train], schema, random_state=derive(config.seed, "profile"))
     schema = _without_leaks(schema, found, left_out, config, said)
     for column, reason in left_out.items():
         display.fact("left out", f"{column}: {reason}")
@@ -227,6 +233,24 @@ def fingerprint_of(source: str, frame: pl.DataFrame) -> str:
         digest.update(repr(list(frame.schema.items())).encode())
         digest.update(frame.hash_rows(seed=0).to_numpy().tobytes())
     return digest.hexdigest()
+
+
+def _require_memory(frame: pl.DataFrame, name: str) -> None:
+    """A large table has to fit a few times over: its parts, its encoding, the learner's view of it."""
+    size = frame.estimated_size()
+    if size > _SMALL:
+        require(
+            _TIMES_OVER * size,
+            what=f"Learning from {name}, {readable_bytes(size)} as a table,",
+            instead="leave columns out (--exclude), or learn from a part of the rows.",
+        )
+
+
+def _say_infinite(frame: pl.DataFrame, said: _Said) -> None:
+    """Infinite numbers become missing wherever a schema reads them; here they are counted once, in all rows."""
+    for values in frame.iter_columns():
+        if values.dtype.is_float() and (infinite := int(values.is_infinite().sum() or 0)):
+            said.note(f"Column {values.name!r} is infinite in {counted(infinite, 'row')}: read as missing.")
 
 
 def _require_columns(frame: pl.DataFrame, config: RunConfig) -> None:

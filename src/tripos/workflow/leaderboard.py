@@ -76,12 +76,25 @@ class Leaderboard:
     """The best standing of each candidate, best first; failures last.
 
     Scores from more rows rank before scores from fewer: a candidate that was dropped on a subsample of a large
-    table is not compared with one that went on.
+    table is not compared with one that went on. Scores from more rows than all who went on have been tried on do
+    not count yet: when time cuts a search, who happened to be next must not win by that.
+
+    Attributes
+    ----------
+    all : list of Standing
+        Every evaluation in its order.
+    level : int, optional
+        The most rows on which all who got so far have been compared.
     """
 
     def __init__(self, greater_is_better: bool, standings: Iterable[Standing] = ()) -> None:
         self.greater_is_better = greater_is_better
         self.all: list[Standing] = list(standings)
+        self.level: int | None = None
+
+    def compared(self, rows: int) -> None:
+        """All who got so far have been tried on this many rows."""
+        self.level = rows
 
     def add(self, standing: Standing) -> None:
         self.all.append(standing)
@@ -92,7 +105,8 @@ class Leaderboard:
 
     def __iter__(self) -> Iterator[Standing]:
         best: dict[str, Standing] = {}
-        for standing in sorted(self.all, key=self._rank):  # stable: equals stay in the order they were tried
+        counting = [s for s in self.all if self.level is None or s.rows <= self.level]
+        for standing in sorted(counting, key=self._rank):  # stable: equals stay in the order they were tried
             best.setdefault(standing.candidate, standing)
         return iter(best.values())
 
@@ -118,16 +132,6 @@ class Leaderboard:
             reasons = "; ".join(f"{s.candidate}: {s.failure}" for s in self)
             raise RunError(f"every candidate failed: {reasons}")
         return leader
-
-    def simplest_within_one_error(self) -> Standing | None:
-        """An easier candidate to read whose score is within the winner's standard error, if there is one."""
-        order = {"high": 0, "medium": 1, "low": 2}
-        winner = self.winner
-        for standing in self:
-            near = abs(standing.score - winner.score) <= winner.error and standing.rows == winner.rows
-            if near and not standing.baseline and order[standing.interpretability] < order[winner.interpretability]:
-                return standing
-        return None
 
     def trials_of(self, candidate: str) -> int:
         return sum(s.candidate == candidate for s in self.all)

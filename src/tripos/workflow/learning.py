@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,19 +68,14 @@ def learning_curve(
         on_point(point)
         return budget.over
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        while True:
-            try:
-                curve = grow(
-                    model, frame, y, sizes=sizes, scorer=measure, repeats=held, on_point=after, random_state=seed
-                )
-                break
-            except ValueError:  # no repeat can be fitted on so few rows
-                if len(sizes) == 1:
-                    raise
-                sizes = sizes[1:]
-    return curve, int(curve.sizes[-1]) < sizes[-1]
+    while True:
+        try:
+            curve = grow(model, frame, y, sizes=sizes, scorer=measure, repeats=held, on_point=after, random_state=seed)
+            return curve, int(curve.sizes[-1]) < sizes[-1]
+        except ValueError:  # no repeat can be fitted on so few rows
+            if len(sizes) == 1:
+                raise
+            sizes = sizes[1:]
 
 
 def _part(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -160,7 +160,8 @@ def execute(
     begin = clock.perf_counter()
     experience = gather(config, table, display)
     fitting, refused = candidates_for(experience.task, experience.shape, config.candidates)
-    with _folder(config, experience, resume, display) as folder:
+    with _folder(config, experience, resume, display) as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a table's were said when it was read, a candidate's are kept with its score
         return _work(config, experience, fitting, refused, folder, display, begin)
 
 
@@ -257,10 +258,11 @@ def _search(
     each = len(folds.parts[rungs[-1]])
     display.stage(f"Search: {len(fitting)} candidates, {each} folds, at most {planned} evaluations")
     display.searching(config.trials or planned, None if config.trials else config.time)
+    board = Leaderboard(measure.greater_is_better)
     found = search(
-        make_plan(fitting, rungs, measure.greater_is_better, derive(config.seed, "search")),
+        make_plan(fitting, rungs, measure.greater_is_better, derive(config.seed, "search"), board.compared),
         lambda step: cross_validate(step.candidate, step.params, step.rows, folds, measure, _seed(config)),
-        board=Leaderboard(measure.greater_is_better),
+        board=board,
         journal=folder.journal,
         budget=TimeBudget(config.time),
         planned=planned,
@@ -335,12 +337,9 @@ def _uses(
     if candidate.is_baseline:
         return {"importances": None}
     fit, held = folds.parts[max(folds.parts)][-1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the learner has to say it said in the search
-        model.fit(folds.frame[fit], folds.y[fit])
-        seed = derive(config.seed, "importance")
-        found = explain.importances(model, folds.frame[held], folds.y[held], measure, seed=seed)
-    return {"importances": found}
+    model.fit(folds.frame[fit], folds.y[fit])
+    seed = derive(config.seed, "importance")
+    return {"importances": explain.importances(model, folds.frame[held], folds.y[held], measure, seed=seed)}
 
 
 def _write(

@@ -58,17 +58,28 @@ class SearchResult:
 Plan = Generator[Step, Standing, None]
 
 
-def make_plan(candidates: Sequence[Candidate], rungs: Sequence[int], greater_is_better: bool, seed: int) -> Plan:
-    """The steps of a search; `send` it the standing of each."""
+def make_plan(
+    candidates: Sequence[Candidate],
+    rungs: Sequence[int],
+    greater_is_better: bool,
+    seed: int,
+    on_rung: Callable[[int], None] = lambda rows: None,
+) -> Plan:
+    """The steps of a search; `send` it the standing of each.
+
+    Parameters
+    ----------
+    on_rung : callable
+        Told the number of rows once every contender has been tried on so many.
+    """
     contenders = list(candidates)
-    for rows in rungs[:-1]:
+    for rows in rungs:
         board = Leaderboard(greater_is_better)
         for candidate in contenders:
             board.add((yield Step(candidate, {}, rows)))
-        contenders = _survivors(contenders, board)
-    board = Leaderboard(greater_is_better)
-    for candidate in contenders:
-        board.add((yield Step(candidate, {}, rungs[-1])))
+        on_rung(rows)
+        if rows != rungs[-1]:
+            contenders = _survivors(contenders, board)
     leaders = {standing.candidate: standing for standing in board if not standing.failure}
     tuned = [c for name in leaders for c in contenders if c.name == name and c.space()][:TUNED]
     samplers = [_Sampler(c, derive(seed, c.name), greater_is_better, leaders[c.name]) for c in tuned]

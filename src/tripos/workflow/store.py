@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tripos.errors import RunError
+from tripos.errors import ArtifactError, RunError
 from tripos.workflow.config import RunConfig, read_config
 
 UNFINISHED = ".unfinished"
@@ -30,14 +30,16 @@ def clear_disk_errors(folder: Path) -> Iterator[None]:
     """A full disk or a folder that may not be written becomes a `RunError` that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
+    except (OSError, ArtifactError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        number = cause.errno if isinstance(cause, OSError) else None
+        if number in _DISK_FULL:
             raise RunError(
                 f"the disk that holds {folder} is full; nothing finished was lost: "
-                "free some space (or choose another --out) and start the run again with --resume"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RunError(f"{folder} may not be written: {error.strerror}; choose another folder with --out") from error
+                "free some space and start the run again with --resume"
+            ) from cause
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise RunError(f"{folder} may not be written: {os.strerror(number)}; choose another folder with --out") from cause
         raise
 
 

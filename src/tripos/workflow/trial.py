@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.exceptions import ConvergenceWarning
 
 from tripos.compute.budget import free_memory
-from tripos.errors import RunError
+from tripos.errors import DataWarning, RunError
 from tripos.metrics.scorers import Scorer
 from tripos.selection.splitting import Fold
 from tripos.workflow.candidates import Candidate
@@ -149,7 +150,8 @@ def _fitted(learner: Any, fold: Encoded) -> tuple[Any, float]:
 
 
 def _concerns_user(warning: warnings.WarningMessage) -> bool:
-    return issubclass(warning.category, UserWarning)  # ConvergenceWarning and the house's own are UserWarnings
+    """What a learner says of its fit; what a table is like was said when it was read."""
+    return issubclass(warning.category, ConvergenceWarning | DataWarning)
 
 
 def one_line(error: BaseException | str) -> str:
