@@ -45,6 +45,14 @@ def test_moments_are_what_the_definition_says_however_far_from_zero(d, far, weig
     assert_close(found, twin(np.column_stack([X, Y]), s), rtol=1e-11 if far == 0 else 1e-8)
 
 
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_very_wide_block_alone_gives_the_same(weighted):
+    X, Y, s = data(1300, 600)
+    s = s if weighted else None
+    block = next(iter(row_blocks(X, Y, s, rows=1300)))
+    assert_close(block_moments(block, alone=True), twin(np.column_stack([X, Y]), s), rtol=1e-10)
+
+
 def test_a_block_that_begins_unlike_the_rest_loses_few_digits():
     X, Y, s = data(4000, 3)
     X[:30] += 1e7

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg.blas import dsyrk
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
@@ -37,6 +38,7 @@ from tripos.objective.dense import rows_in_cache
 WIDE = 96
 VERY_WIDE = 512  # one product over all rows by BLAS's threads: a scatter per block would outgrow X
 ROWS_PER_COLUMN = 8  # rows of a block per column: merging a scatter costs no more than an eighth of making it
+PIECE_BYTES = 1 << 25
 TYPICAL_ROWS = 256
 SMALL = 1 << 24  # bytes for which nobody asks how much memory is free: asking takes 0.3 ms
 
@@ -111,6 +113,20 @@ def narrow_scatter(X, Y, s, shift, total):  # type: ignore[no-untyped-def]
                 total[j, l] += product[j, l]
 
 
+def _very_wide_scatter(
+    X: np.ndarray, Y: np.ndarray, s: np.ndarray, shift: np.ndarray, total: np.ndarray
+) -> None:
+    """As `narrow_scatter`, in float64: BLAS adds to one triangle of `total`, by pieces large enough for its threads."""
+    D = len(total)
+    rows = max(1024, PIECE_BYTES // (8 * D))
+    Z = np.empty((min(rows, len(X)), D))
+    for start in range(0, len(X), rows):
+        piece = Z[: min(rows, len(X) - start)]
+        shifted_rows(X, Y, s, start, shift, piece)
+        dsyrk(1.0, piece.T, beta=1.0, c=total.T, overwrite_c=1)  # Fortran's view: the lower triangle of total
+    total += np.tril(total, -1).T
+
+
 def _wide_scatter(X: np.ndarray, Y: np.ndarray, s: np.ndarray, shift: np.ndarray, total: np.ndarray) -> None:
     D = len(total)
     rows = max(1024, D)
@@ -147,10 +163,11 @@ def csr_scatter(data, indices, indptr, Y, s, shift, total):  # type: ignore[no-u
         total[d + k, d + k] += weight
 
 
-def block_moments(block: Block, *, dtype: Any = np.float64) -> Moments:
+def block_moments(block: Block, *, dtype: Any = np.float64, alone: bool = False) -> Moments:
     """Moments of one block; a dense float32 block may be multiplied in float32 (`dtype`), sums are float64.
 
-    A block whose `y` is None has no target columns.
+    A block whose `y` is None has no target columns. `alone` says that no other block is worked on meanwhile, so that
+    BLAS may use its own threads, through a call that holds the interpreter's lock.
     """
     n, d = block.X.shape
     precision = block.X.dtype
@@ -167,7 +184,8 @@ def block_moments(block: Block, *, dtype: Any = np.float64) -> Moments:
         total += np.tril(total, -1).T
     else:
         shift = shift.astype(dtype if precision == np.float32 else np.float64)
-        scatter = narrow_scatter if len(total) < WIDE else _wide_scatter
+        alone = alone and len(total) >= VERY_WIDE and shift.dtype == np.float64
+        scatter = narrow_scatter if len(total) < WIDE else _very_wide_scatter if alone else _wide_scatter
         scatter(kernel_array(block.X), Y, s, shift, total)
     weight = float(n if block.sample_weight is None else block.sample_weight.sum())
     return _about_mean(total, shift, weight, n)
@@ -199,7 +217,7 @@ def moments(blocks: Blocks, *, n_targets: int, dtype: Any = np.float64) -> Momen
     if n_bytes > SMALL:
         require(n_bytes, what=f"the products of {width - 1} columns with one another")
     if single:  # small; or wide, where BLAS's own threads share one product
-        return block_moments(next(iter(blocks)), dtype=dtype)
+        return block_moments(next(iter(blocks)), dtype=dtype, alone=True)
     return reduce_blocks(lambda block: block_moments(block, dtype=dtype), Moments.merge, tall(blocks, width))
 
 

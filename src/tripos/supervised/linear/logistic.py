@@ -332,7 +332,7 @@ class LogisticRegression(LinearModel, Classifier):
         """
         scores = self.decision_function(X)
         if scores.ndim == 1:
-            return self._labels((scores > 0).view(np.int8))
+            return self._labels((scores > 0).astype(np.intp))
         return self._labels(scores.argmax(axis=1))
 
     def predict_proba(self, X: Any) -> np.ndarray:
