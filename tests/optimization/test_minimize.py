@@ -248,6 +248,18 @@ def test_a_rate_that_is_too_large_is_said_with_one_that_works(request, problem, 
     assert works.fun < risk.value_gradient(start)[0]
 
 
+@pytest.mark.parametrize("method", ["gradient-descent", "sgd"])
+def test_the_rate_advised_for_counts_works_although_their_curvature_grows_on_the_way(method):
+    """At the start every mean is 1; at the minimum it is 152, and so is the curvature."""
+    X, y = load_diabetes(return_X_y=True)
+    risk = linear_risk(scale(X), y, "poisson")
+    failed = minimize(risk, np.zeros(11), method, learning_rate=1.0, max_iter=200)
+    assert "diverged" in failed.reason
+    works = minimize(risk, np.zeros(11), method, learning_rate=advised(failed.reason), max_iter=200)
+    least, first = minimize(risk, np.zeros(11), "irls").fun, risk.value_gradient(np.zeros(11))[0]
+    assert works.fun - least < 0.05 * (first - least)
+
+
 def test_unscaled_features_diverge_at_a_rate_that_suits_scaled_ones(data_file):
     table = np.loadtxt(data_file("pmlb/spambase.tsv.gz"), delimiter="\t", skiprows=1)[:500]
     risk = linear_risk(table[:, :-1], table[:, -1], "squared")

@@ -14,7 +14,7 @@ doi:10.1137/16M1080173.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,11 @@ from tripos.optimization.clipping import Clip
 from tripos.optimization.lipschitz import lipschitz
 from tripos.optimization.result import Objective, Result, Stopping
 from tripos.optimization.rules import RULES, Memory, Rule
-from tripos.optimization.schedules import Schedule, named
+from tripos.optimization.schedules import Constant, Schedule, named
 
 BLOWN_UP = 1e4  # rise of the objective, relative to where it began, after which it will not come back
 RISEN = 0.1  # the same after the last step: noise of batches around a good start is less
+TRIALS, TRIAL_STEPS = 20, 30  # of a rate before it is recommended
 CAUTION = 0.5  # of the largest safe rate, for steps that see a batch only
 
 
@@ -103,11 +104,12 @@ class _Course:
     stopping: Stopping
     walk: Walk
     first: float
+    start: tuple[float, np.ndarray, np.ndarray] = field(init=False)
     best: tuple[float, np.ndarray, np.ndarray] = field(init=False)
 
     def run(self, value: float, gradient: np.ndarray, rng: np.random.Generator) -> Result:
         stopping, walk = self.stopping, self.walk
-        self.best = (value, walk.x.copy(), gradient)
+        self.best = self.start = (value, walk.x.copy(), gradient)
         for step in range(stopping.max_iter + 1):
             if stopping.reached(value, gradient, 0.0):
                 return stopping.result(walk.x, value, gradient, step, None)
@@ -117,18 +119,24 @@ class _Course:
                 if value - self.first > RISEN * abs(self.first):
                     return self._diverged(value, step)
                 return stopping.result(walk.x, value, gradient, step, stopping.exhausted(gradient))
-            if self.batches is None:
-                walk.step(gradient.copy())
-            else:
-                self.batches.epoch(walk, rng)
-            with np.errstate(over="ignore", invalid="ignore"):
-                value, gradient = self.objective.value_gradient(walk.x)
+            value, gradient = self._advance(walk, gradient, rng)
             if not self._bounded(value, gradient):
                 return self._diverged(value, step + 1)
             if value < self.best[0]:
                 self.best = (value, walk.x.copy(), gradient)
             stopping.record(step + 1, value, gradient, walk.x)
         raise AssertionError("the loop returns at max_iter")
+
+    def _advance(
+        self, walk: Walk, gradient: np.ndarray, rng: np.random.Generator
+    ) -> tuple[float, np.ndarray]:
+        """One step, or one epoch of them; the objective and its gradient afterwards."""
+        if self.batches is None:
+            walk.step(gradient.copy())
+        else:
+            self.batches.epoch(walk, rng)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.objective.value_gradient(walk.x)
 
     def _bounded(self, value: float, gradient: np.ndarray) -> bool:
         rise = value - self.first
@@ -153,12 +161,30 @@ class _Course:
         largest = _curvature(self.objective, self.batches, x, self.walk.batch)
         safe = _share(self.walk.rule, self.batches) / largest if largest > 0.0 else np.inf
         if self.walk.rule.rate is not None or not safe < used:
-            return f"Try learning_rate={0.1 * used:.2g}, or scale the features"
+            return f"Try learning_rate={self._tried(0.1 * used):.2g} or scale the features"
         what = "A batch of rows" if self.batches else "The objective"
         return (
             f"{what} bends by up to L = {largest:.3g}, and rates above 2/L = {2 / largest:.3g} diverge: "
-            f"learning_rate={safe:.2g} works. Scaling the features makes larger rates possible"
+            f"learning_rate={self._tried(safe):.2g} works. Scaling the features makes larger rates possible"
         )
+
+    def _tried(self, rate: float) -> float:
+        """The rate, or the first of its quarters, that brings the objective down from the start in a few steps.
+
+        Where the curvature grows on the way, as it does for counts, the one seen so far allows too much.
+        """
+        for _ in range(TRIALS):
+            x = self.start[1].copy()
+            walk = replace(self.walk, x=x, memory=Memory.like(x), schedule=Constant(rate))
+            value, gradient = self.start[0], self.start[2]
+            for _ in range(1 if self.batches else TRIAL_STEPS):
+                value, gradient = self._advance(walk, gradient, generator(0))
+                if not self._bounded(value, gradient):
+                    break
+            if value <= self.first:
+                return rate
+            rate *= 0.25
+        return rate
 
 
 def _curvature(
