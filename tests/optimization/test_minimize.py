@@ -260,6 +260,14 @@ def test_the_rate_advised_for_counts_works_although_their_curvature_grows_on_the
     assert works.fun - least < 0.05 * (first - least)
 
 
+def test_the_rate_found_for_counts_does_not_diverge():
+    X, y = load_diabetes(return_X_y=True)
+    risk = linear_risk(scale(X), y, "poisson")
+    result = minimize(risk, np.zeros(11), "nesterov", max_iter=5000, tol=1e-4)
+    assert result.converged
+    np.testing.assert_allclose(result.x, minimize(risk, np.zeros(11), "irls").x, atol=1e-3)
+
+
 def test_unscaled_features_diverge_at_a_rate_that_suits_scaled_ones(data_file):
     table = np.loadtxt(data_file("pmlb/spambase.tsv.gz"), delimiter="\t", skiprows=1)[:500]
     risk = linear_risk(table[:, :-1], table[:, -1], "squared")

@@ -3,7 +3,8 @@
     x_{t+1} = rule(x_t, g_t, rate_t),        g_t = F'(x_t), or its estimate from the rows of a batch
 
 The update rules are in `rules`, the rates in `schedules`. Where no learning rate is given, gradient
-descent, momentum and Nesterov take 1 / L with L from `lipschitz`, and a half of that for batches of rows.
+descent, momentum and Nesterov take 1 / L with L from `lipschitz`, a half of that for batches
+of rows, or less after a trial.
 
 References
 ----------
@@ -84,14 +85,12 @@ def descend(
         batches = batches_of(objective)
         batch = _batch_size(batch_size, batches.n_rows)
     steps = stopping.max_iter * (-(-batches.n_rows // batch) if batches else 1)
-    rate = (
-        learning_rate
-        if learning_rate is not None
-        else _own_rate(rule, objective, batches, x, gradient, batch)
-    )
-    rates = rate if callable(rate) else named(schedule, float(rate), steps, warm_up)
-    walk = Walk(x, rule, Memory.like(x), rates, Clip(clip_norm, clip_value), batch)
-    course = _Course(objective, batches, stopping, walk, value)
+    walk = Walk(x, rule, Memory.like(x), Constant(1.0), Clip(clip_norm, clip_value), batch)
+    course = _Course(objective, batches, stopping, walk, (value, x.copy(), gradient))
+    rate = learning_rate
+    if rate is None:
+        rate = rule.rate or course.tried(_own_rate(rule, objective, batches, x, gradient, batch))
+    walk.schedule = rate if callable(rate) else named(schedule, float(rate), steps, warm_up)
     return course.run(value, gradient, generator(random_state))
 
 
@@ -103,13 +102,17 @@ class _Course:
     batches: FunctionBatches | RiskBatches | None
     stopping: Stopping
     walk: Walk
-    first: float
-    start: tuple[float, np.ndarray, np.ndarray] = field(init=False)
+    start: tuple[float, np.ndarray, np.ndarray]
     best: tuple[float, np.ndarray, np.ndarray] = field(init=False)
+
+    @property
+    def first(self) -> float:
+        """The objective at the start."""
+        return self.start[0]
 
     def run(self, value: float, gradient: np.ndarray, rng: np.random.Generator) -> Result:
         stopping, walk = self.stopping, self.walk
-        self.best = self.start = (value, walk.x.copy(), gradient)
+        self.best = self.start
         for step in range(stopping.max_iter + 1):
             if stopping.reached(value, gradient, 0.0):
                 return stopping.result(walk.x, value, gradient, step, None)
@@ -161,15 +164,15 @@ class _Course:
         largest = _curvature(self.objective, self.batches, x, self.walk.batch)
         safe = _share(self.walk.rule, self.batches) / largest if largest > 0.0 else np.inf
         if self.walk.rule.rate is not None or not safe < used:
-            return f"Try learning_rate={self._tried(0.1 * used):.2g} or scale the features"
+            return f"Try learning_rate={self.tried(0.1 * used):.2g} or scale the features"
         what = "A batch of rows" if self.batches else "The objective"
         return (
             f"{what} bends by up to L = {largest:.3g}, and rates above 2/L = {2 / largest:.3g} diverge: "
-            f"learning_rate={self._tried(safe):.2g} works. Scaling the features makes larger rates possible"
+            f"learning_rate={self.tried(safe):.2g} works. Scaling the features makes larger rates possible"
         )
 
-    def _tried(self, rate: float) -> float:
-        """The rate, or the first of its quarters, that brings the objective down from the start in a few steps.
+    def tried(self, rate: float) -> float:
+        """The rate, or the first of its quarters, that brings the objective down within a few steps.
 
         Where the curvature grows on the way, as it does for counts, the one seen so far allows too much.
         """
@@ -201,9 +204,7 @@ def _own_rate(
     gradient: np.ndarray,
     batch: int,
 ) -> float:
-    """The rule's own rate, or what the curvature at the start allows; on flat ground a step of 1/10."""
-    if rule.rate is not None:
-        return rule.rate
+    """What the curvature at the start allows; on flat ground a rate whose first step is 1/10 long."""
     largest = _curvature(objective, batches, x, batch)
     if largest > 0.0:
         return _share(rule, batches) / largest
