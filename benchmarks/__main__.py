@@ -16,7 +16,9 @@ def main() -> None:
     parser.add_argument("case", nargs="*", help="names of cases; none means all")
     parser.add_argument("--list", action="store_true", help="print the names of all cases and stop")
     parser.add_argument("--busy", action="store_true", help="measure although other processes are running")
-    parser.add_argument("--chart", action="store_true", help="only draw the chart and write the tables from the saved rows")
+    parser.add_argument(
+        "--chart", action="store_true", help="only draw the chart and write the tables from the saved rows"
+    )
     options = parser.parse_args()
     console = Console()
     if options.list:

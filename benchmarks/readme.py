@@ -10,6 +10,17 @@ README = Path(__file__).parents[1] / "README.md"
 
 # lecture topic, what does it, its file, the cases whose ratios are shown
 TOPICS: list[tuple[str, str, str, list[str]]] = [
+    ("From a table to a tested model", "`tripos run`, `tripos.run`", "workflow/run.py", ["run-sms-spam"]),
+    ("Experience E: reading any table", "`read_table`", "data/read.py", ["read-and-encode-adult"]),
+    ("Kinds of columns, types of a task", "`Schema`", "data/schema.py", []),
+    ("Exploring data, leakage", "`profile`", "data/profile.py", []),
+    ("Training, validation and test parts", "`split`", "data/split.py", []),
+    (
+        "Missing values, one-hot, ordinal, target statistics, dates, TF-IDF, scaling, binning",
+        "`Encoder`",
+        "data/encoder.py",
+        ["encode-one-row-adult"],
+    ),
     (
         "Linear regression, normal equation",
         "`LinearRegression`",
@@ -21,7 +32,14 @@ TOPICS: list[tuple[str, str, str, list[str]]] = [
         "Logistic and softmax regression",
         "`LogisticRegression`",
         "supervised/linear/logistic.py",
-        ["logistic-500k-x-30", "logistic-5k-x-2k", "logistic-text-enron", "one-row-logistic-predict"],
+        [
+            "logistic-500k-x-30",
+            "logistic-5k-x-2k",
+            "logistic-text-sms",
+            "logistic-text-enron",
+            "one-row-logistic-predict",
+            "one-row-logistic-probability",
+        ],
     ),
     (
         "Gaussian naive Bayes",
@@ -38,8 +56,46 @@ TOPICS: list[tuple[str, str, str, list[str]]] = [
     (
         "Baselines",
         "`DummyClassifier`, `DummyRegressor`",
-        "supervised/dummy.py",
+        "supervised/dummy/baseline.py",
         ["dummy-classifier", "dummy-regressor"],
+    ),
+    ("Losses and penalties", "`tripos.objective`", "objective/losses.py", []),
+    (
+        "Gradient descent and its kin, Newton, BFGS, L-BFGS",
+        "`minimize`",
+        "optimization/facade.py",
+        [],
+    ),
+    ("Is the gradient right?", "`check_gradient`", "optimization/check.py", []),
+    (
+        "Performance P: confusion matrix, precision, recall, ...",
+        "`tripos.metrics`",
+        "metrics/classification.py",
+        [],
+    ),
+    (
+        "ROC curve and its area",
+        "`roc_auc_score`",
+        "metrics/roc_auc.py",
+        ["auc-1m", "auc-1m-float32", "auc-1m-ties"],
+    ),
+    ("Cross-validation", "`tripos.selection.cross_validate`", "selection/validation.py", []),
+    ("Learning curve, bias and variance", "`learning_curve`, `diagnose_fit`", "selection/diagnosis.py", []),
+    ("Importance by permutation", "`permutation_importance`", "selection/importance.py", []),
+    ("Calibration", "`calibration_curve`", "selection/calibrate.py", []),
+    (
+        "Is one model better? Bootstrap, corrected t-test",
+        "`compare`, `compare_folds`",
+        "selection/comparison.py",
+        [],
+    ),
+    ("Keeping a model safely", "`save`, `load`", "artifact/__init__.py", []),
+    ("Larger than memory", "`scan`, `partial_fit`, `merge`", "compute/scan.py", []),
+    (
+        "Kernels, threads, memory budget",
+        "`@kernel`, `tripos warm`, `tripos doctor`",
+        "compute/kernel.py",
+        ["import", "help"],
     ),
 ]
 
