@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 
 import numpy as np
@@ -217,3 +218,21 @@ def test_the_result_can_be_opened_again(sms_run):
     assert again.test_scores == sms_run.test_scores
     assert again.leaderboard["candidate"].to_list() == sms_run.leaderboard["candidate"].to_list()
     assert "ROC AUC" in again._repr_html_()
+
+
+def test_an_evaluation_without_patience_is_given_up_after_its_first_fold(messages, tmp_path, monkeypatch):
+    honest = running.cross_validate
+
+    def hurried(step_candidate, *about):
+        impatient = step_candidate.learner == "GaussianNB"
+        return honest(step_candidate, *about[:-1], 0.0 if impatient else math.inf)
+
+    monkeypatch.setattr(running, "cross_validate", hurried)
+    result = run(messages, "label", out=tmp_path, candidates=["MultinomialNB", "GaussianNB"], trials=4, verbose=False)
+    given_up = {row["candidate"]: row["failure"] for row in result.record["leaderboard"] if row["abandoned"]}
+    assert list(given_up) == ["GaussianNB"]
+    assert "given up after 1 of 5 folds" in given_up["GaussianNB"]
+    assert result.record["search"]["cut"]
+    again, _ = read_config(result.path / "config.toml")
+    assert again.candidates == ("MultinomialNB",)
+    assert again.trials == 3

@@ -60,7 +60,7 @@ def assess(step) -> Standing:
 def searched(tmp_path, *, name="journal", seconds=math.inf, trials=None, rungs=(100,), seed=0, assess=assess, stop_after=None):
     steps = []
 
-    def counted(step) -> Standing:
+    def counted(step, patience: float) -> Standing:
         if stop_after is not None and len(steps) == stop_after:
             raise KeyboardInterrupt
         steps.append(step.key)
@@ -148,6 +148,21 @@ def test_a_number_of_trials_is_made_whatever_the_time(tmp_path):
     result, steps = searched(tmp_path, seconds=0.0, trials=9)
     assert len(steps) == 9
     assert not result.cut
+
+
+def test_an_evaluation_is_given_up_in_time_only_when_some_learner_has_a_score(tmp_path):
+    allowed = []
+
+    def patient(step, patience):
+        allowed.append(patience)
+        return assess(step)
+
+    board = Leaderboard(True)
+    plan = make_plan(FIELD, (100,), True, 0)
+    common = {"board": board, "budget": TimeBudget(100.0), "planned": 9, "trials": None, "display": Display()}
+    search(plan, patient, journal=Journal(tmp_path / "j"), **common)
+    assert allowed[:2] == [math.inf, math.inf]  # the baseline, and the first learner
+    assert all(25.0 <= patience <= 100.0 for patience in allowed[2:])
 
 
 def test_a_failing_candidate_is_listed_last_and_ends_nothing(tmp_path):

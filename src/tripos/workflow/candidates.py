@@ -24,7 +24,7 @@ from tripos.workflow.task import Task
 
 BASELINES = ("DummyClassifier", "DummyRegressor")
 #: Cheapest first; learners that are not named follow in the order of the public list.
-ORDER = (*BASELINES, "GaussianNB", "MultinomialNB", "LinearRegression", "Ridge", "LogisticRegression")
+ORDER = (*BASELINES, "GaussianNB", "MultinomialNB", "Ridge", "LinearRegression", "LogisticRegression")
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,16 @@ VARIANTS: dict[str, tuple[Variant, ...]] = {"LogisticRegression": BINNED, "Ridge
 
 @dataclass(frozen=True)
 class Limit:
-    """The most classes a learner is worth starting with, and why."""
+    """Where a learner is not worth starting, and why."""
 
-    classes: int
     why: str
+    classes: int | None = None  # the most it is tried on
+    text: bool = True  # whether it is tried on free text
 
 
 LIMITS: dict[str, Limit] = {
-    "LogisticRegression": Limit(200, "each step costs rows x columns x classes"),
+    "LogisticRegression": Limit("each step costs rows x columns x classes", classes=200),
+    "LinearRegression": Limit("words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False),
 }
 
 
@@ -148,8 +150,10 @@ class Candidate:
         if self.variant is not None and self.variant.requires and not shape.has(self.variant.requires):
             return f"there is no {self.variant.requires} column: same as {self.learner}"
         limit = LIMITS.get(self.learner)
-        if limit is not None and len(task.classes) > limit.classes:
+        if limit is not None and limit.classes is not None and len(task.classes) > limit.classes:
             return f"{len(task.classes):,} classes: {limit.why}; tried up to {limit.classes}"
+        if limit is not None and not limit.text and shape.has("text"):
+            return limit.why
         return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,6 @@ class RunConfig:
         names = [f.name for f in fields(self) if f.name not in _FREE_ON_RESUME]
         pairs = [(n, getattr(self, n), getattr(other, n)) for n in names]
         return [f"{n} is {here!r} now and was {there!r} then" for n, here, there in pairs if here != there]
-
-    def with_trials(self, trials: int) -> RunConfig:
-        """The same settings bound to a number of evaluations instead of to the clock."""
-        return replace(self, trials=trials)
 
     def to_toml(self, record: Mapping[str, Any] | None = None) -> str:
         """This configuration as TOML; `record` holds what was true of the run (version, fingerprint)."""

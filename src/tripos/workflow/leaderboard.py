@@ -30,6 +30,8 @@ class Standing:
         Bytes the fitted parts hold.
     failure : str, optional
         Why there is no score.
+    abandoned : bool
+        Whether it was for want of time, between two folds.
     warnings : list of str
     """
 
@@ -44,6 +46,7 @@ class Standing:
     interpretability: str = "medium"
     baseline: bool = False
     failure: str | None = None
+    abandoned: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

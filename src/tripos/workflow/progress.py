@@ -13,7 +13,7 @@ from typing import IO, Any
 from tripos.compute.budget import readable_bytes
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.store import RunSummary
-from tripos.workflow.wording import number, shown
+from tripos.workflow.wording import number, readable_seconds, shown
 
 _BAR = "▏▎▍▌▋▊▉█"
 
@@ -237,18 +237,3 @@ def printable(text: str) -> str:
     'red�[31m'
     """
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def readable_seconds(seconds: float) -> str:
-    """Seconds in the unit a person would choose.
-
-    Examples
-    --------
-    >>> readable_seconds(0.00042), readable_seconds(3.14159), readable_seconds(200)
-    ('0.42 ms', '3.1 s', '3 min 20 s')
-    """
-    if math.isnan(seconds):
-        return ""
-    if seconds >= 100:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"

@@ -20,7 +20,7 @@ from tripos.compute.budget import readable_bytes
 from tripos.data.messages import counted
 from tripos.workflow import figures, wording
 from tripos.workflow.profile_table import profile_rows
-from tripos.workflow.progress import printable, readable_seconds
+from tripos.workflow.progress import printable
 from tripos.workflow.store import read_json, write_atomic
 
 SECTIONS = {
@@ -177,7 +177,7 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    return readable_seconds(math.nan if seconds is None else seconds)
+    return wording.readable_seconds(math.nan if seconds is None else seconds)
 
 
 def _learning(record: Mapping[str, Any]) -> dict[str, Any]:

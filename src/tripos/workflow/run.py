@@ -13,6 +13,7 @@ import time as clock
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -261,7 +262,9 @@ def _search(
     board = Leaderboard(measure.greater_is_better)
     found = search(
         make_plan(fitting, rungs, measure.greater_is_better, derive(config.seed, "search"), board.compared),
-        lambda step: cross_validate(step.candidate, step.params, step.rows, folds, measure, _seed(config)),
+        lambda step, patience: cross_validate(
+            step.candidate, step.params, step.rows, folds, measure, _seed(config), patience
+        ),
         board=board,
         journal=folder.journal,
         budget=TimeBudget(config.time),
@@ -342,6 +345,15 @@ def _uses(
     return {"importances": explain.importances(model, folds.frame[held], folds.y[held], measure, seed=seed)}
 
 
+def _repeatable(config: RunConfig, found: SearchResult) -> RunConfig:
+    """The configuration bound to what was done instead of to the clock; who was given up for want of time stays out."""
+    given_up = {s.candidate for s in found.board.all if s.abandoned and not s.params}
+    if not given_up:
+        return replace(config, trials=found.done)
+    others = tuple(s.candidate for s in found.board if s.candidate not in given_up and not s.baseline)
+    return replace(config, trials=found.done - len(given_up), candidates=others)
+
+
 def _write(
     folder: RunFolder,
     config: RunConfig,
@@ -357,7 +369,7 @@ def _write(
     truth = pl.Series("truth", experience.y_test.tolist())
     rows = pl.DataFrame({"row": experience.test_rows, "truth": truth})
     folder.write("predictions.parquet", lambda path: rows.hstack(predicted).write_parquet(path))
-    again = config.with_trials(found.done)
+    again = _repeatable(config, found)
     folder.write("config.toml", again.to_toml(record.about_table(experience)))
     whole["model_bytes"] = (folder.path / "model" / "model.tripos").stat().st_size
     folder.write_json("metrics.json", whole)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,7 @@ def rungs_for(n_rows: int, bytes_per_row: float) -> list[int]:
 
 def search(
     plan: Plan,
-    assess: Callable[[Step], Standing],
+    assess: Callable[[Step, float], Standing],
     *,
     board: Leaderboard,
     journal: Journal,
@@ -197,6 +198,9 @@ def search(
     display: Display,
 ) -> SearchResult:
     """Works through a plan until it ends or the budget does.
+
+    One evaluation may take what is left of the time, or a quarter of it all; after that it is given up between two
+    folds (`assess` is told its patience), unless no learner has a score yet.
 
     A step whose standing is in the journal of an interrupted run is not made again. The time it took then
     counts, so that a resumed run takes as long altogether as one that was never stopped.
@@ -210,17 +214,19 @@ def search(
             break
         over = seconds >= budget.seconds if trials is None else done >= trials
         if over and board.has_learner:
-            cut = trials is None
+            cut |= trials is None
             break
         display.trying(step.candidate.name)
         known = journal.get(step.key)
         start = budget.spent
-        standing = assess(step) if known is None else Standing.from_dict(known["standing"])
+        patience = max(budget.seconds - seconds, budget.seconds / 4) if trials is None and board.has_learner else math.inf
+        standing = assess(step, patience) if known is None else Standing.from_dict(known["standing"])
         took = budget.spent - start if known is None else float(known["seconds"])
         if known is None:
             journal.put(step.key, {"standing": standing.to_dict(), "seconds": took})
         seconds += took
         done += 1
+        cut |= standing.abandoned
         board.add(standing)
         display.tried(standing, board, done, resumed=known is not None)
     plan.close()

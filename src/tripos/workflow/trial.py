@@ -6,6 +6,7 @@ itself. Candidates whose encoders have equal settings share the encoded folds, a
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections import OrderedDict
@@ -17,12 +18,13 @@ import numpy as np
 import polars as pl
 from sklearn.exceptions import ConvergenceWarning
 
-from tripos.compute.budget import free_memory
+from tripos.compute.budget import TimeBudget, free_memory
 from tripos.errors import DataWarning, RunError
 from tripos.metrics.scorers import Scorer
 from tripos.selection.splitting import Fold
 from tripos.workflow.candidates import Candidate
 from tripos.workflow.leaderboard import Standing
+from tripos.workflow.wording import readable_seconds
 
 _SHARE_OF_MEMORY = 0.2
 _MOST_CACHED = 1 << 30
@@ -98,8 +100,22 @@ def nothing(n_rows: int) -> np.ndarray:
     return np.zeros((n_rows, 1))
 
 
-def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: Folds, scorer: Scorer, seed: int) -> Standing:
-    """Cross-validates one candidate; whatever goes wrong in it is its own failure and not the run's."""
+def evaluate(
+    candidate: Candidate,
+    params: Mapping[str, Any],
+    rows: int,
+    folds: Folds,
+    scorer: Scorer,
+    seed: int,
+    patience: float = math.inf,
+) -> Standing:
+    """Cross-validates one candidate; whatever goes wrong in it is its own failure and not the run's.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds after which the folds that are left are given up.
+    """
     about: dict[str, Any] = {
         "candidate": candidate.name,
         "learner": candidate.learner,
@@ -108,45 +124,49 @@ def evaluate(candidate: Candidate, params: Mapping[str, Any], rows: int, folds: 
         "interpretability": candidate.interpretability,
         "baseline": candidate.is_baseline,
     }
-    scores, fits, predictions, sizes = [], [], [], []
+    budget, n_folds = TimeBudget(None if math.isinf(patience) else patience), len(folds.parts[rows])
+    scores: list[float] = []
+    seconds: list[tuple[float, float]] = []  # of a fit, and of predicting a thousand rows
+    sizes: list[int] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            for k in range(len(folds.parts[rows])):
-                fold = folds.encoded(candidate, rows, k)
-                model, fit_seconds = _fitted(candidate.estimator(params, seed), fold)
-                start = time.perf_counter()
-                scores.append(value_of(scorer, model, fold.X_valid, fold.y_valid))
-                seconds = time.perf_counter() - start + fold.transform_seconds
-                fits.append(fit_seconds + fold.fit_seconds)
-                predictions.append(1000 * seconds / len(fold.y_valid))
-                sizes.append(held_bytes(model) + fold.encoder_bytes)
-                if not np.isfinite(scores[-1]):
-                    raise ValueError(f"the score of fold {k + 1} is {scores[-1]}")
+            for k in range(n_folds):
+                if k and budget.over:
+                    late = f"given up after {k} of {n_folds} folds, which took {readable_seconds(budget.spent)}"
+                    return Standing(**about, failure=late, abandoned=True)
+                score, *took, size = _one_fold(candidate, params, folds.encoded(candidate, rows, k), scorer, seed)
+                if not np.isfinite(score):
+                    raise ValueError(f"the score of fold {k + 1} is {score}")
+                scores.append(score)
+                seconds.append((took[0], took[1]))
+                sizes.append(size)
         except RunError:  # a full disk is the run's trouble
             raise
         except Exception as error:
             return Standing(**about, failure=one_line(error))
+    fit, predict = np.mean(seconds, axis=0).tolist()
     said = sorted({one_line(warning.message) for warning in caught if _concerns_user(warning)})
-    return Standing(
-        **about,
-        folds=scores,
-        fit_seconds=float(np.mean(fits)),
-        predict_seconds=float(np.mean(predictions)),
-        size=int(np.mean(sizes)),
-        warnings=said,
-    )
+    size = int(np.mean(sizes))
+    return Standing(**about, folds=scores, fit_seconds=fit, predict_seconds=predict, size=size, warnings=said)
+
+
+def _one_fold(
+    candidate: Candidate, params: Mapping[str, Any], fold: Encoded, scorer: Scorer, seed: int
+) -> tuple[float, float, float, int]:
+    """The score, the seconds of the fit and of predicting a thousand rows, and the bytes held; preparation included."""
+    start = time.perf_counter()
+    model = candidate.estimator(params, seed).fit(fold.X_train, fold.y_train)
+    middle = time.perf_counter()
+    score = value_of(scorer, model, fold.X_valid, fold.y_valid)
+    predicting = time.perf_counter() - middle + fold.transform_seconds
+    size = held_bytes(model) + fold.encoder_bytes
+    return score, middle - start + fold.fit_seconds, 1000 * predicting / len(fold.y_valid), size
 
 
 def value_of(measure: Scorer, model: Any, X: Any, y: np.ndarray) -> float:
     """A measure of a fitted model in the measure's own direction."""
     return measure.measure(y, measure.predict(model, X), classes=getattr(model, "classes_", None))
-
-
-def _fitted(learner: Any, fold: Encoded) -> tuple[Any, float]:
-    start = time.perf_counter()
-    learner.fit(fold.X_train, fold.y_train)
-    return learner, time.perf_counter() - start
 
 
 def _concerns_user(warning: warnings.WarningMessage) -> bool:

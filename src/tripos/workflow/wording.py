@@ -44,6 +44,21 @@ def number(value: float, digits: int = 4) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:.{digits}g}"
 
 
+def readable_seconds(seconds: float) -> str:
+    """Seconds in the unit a person would choose.
+
+    Examples
+    --------
+    >>> readable_seconds(0.00042), readable_seconds(3.14159), readable_seconds(200)
+    ('0.42 ms', '3.1 s', '3 min 20 s')
+    """
+    if math.isnan(seconds):
+        return ""
+    if seconds >= 100:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"
+
+
 def baseline_says(task: Mapping[str, Any]) -> str:
     """What the baseline answers, whatever it is shown."""
     if task["kind"] == "regression":
