@@ -29,6 +29,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite.binding import ffi as llvm
 from numba.core import compiler
 from numba.core.caching import _Cache
 from numba.core.compiler_lock import global_compiler_lock
@@ -39,13 +40,23 @@ MARKS = (b"@kernel", b"@intrinsic", b"@overload", b"@register_jitable")
 STAMPS_KEPT = 4  # compiled versions of one package that stay on disk, so that changing branches costs nothing
 OURS = Path(__file__).resolve().parents[1]
 
-# A child forked while another thread compiles would inherit a lock that nobody releases.
+# A child forked while another thread compiles would inherit locks that nobody releases: Numba's, and the one
+# around LLVM, which loading from the cache takes as well.
+_COMPILERS_LOCKS = (global_compiler_lock._lock, llvm.lib._lock._lock)
+
+
+def _hold_locks() -> None:
+    for lock in _COMPILERS_LOCKS:
+        lock.acquire()
+
+
+def _free_locks() -> None:
+    for lock in reversed(_COMPILERS_LOCKS):
+        lock.release()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=global_compiler_lock._lock.acquire,
-        after_in_parent=global_compiler_lock._lock.release,
-        after_in_child=global_compiler_lock._lock.release,
-    )
+    os.register_at_fork(before=_hold_locks, after_in_parent=_free_locks, after_in_child=_free_locks)
 
 
 # --- the place ---------------------------------------------------------------------------------------------
