@@ -116,7 +116,8 @@ def narrow_scatter(X, Y, s, shift, total):  # type: ignore[no-untyped-def]
 def _very_wide_scatter(
     X: np.ndarray, Y: np.ndarray, s: np.ndarray, shift: np.ndarray, total: np.ndarray
 ) -> None:
-    """As `narrow_scatter`, in float64: BLAS adds to one triangle of `total`, by pieces large enough for its threads."""
+    """As `narrow_scatter`, in float64: BLAS adds to one triangle of `total`, by pieces large enough for its
+    threads."""
     D = len(total)
     rows = max(1024, PIECE_BYTES // (8 * D))
     Z = np.empty((min(rows, len(X)), D))
@@ -144,18 +145,21 @@ def csr_scatter(data, indices, indptr, Y, s, shift, total):  # type: ignore[no-u
     n, k = Y.shape
     d = total.shape[0] - k - 1
     y = np.empty(k, np.float64)
+    one = np.uint64(1)  # unsigned indices: see `sparse`
     for i in range(n):
         weight = np.float64(s[i]) if s.size else 1.0
         for j in range(k):
             y[j] = Y[i, j] - shift[d + j]
-        for t in range(indptr[i], indptr[i + 1]):
+        begin = np.uint64(indptr[i])
+        for t in range(begin, np.uint64(indptr[i + 1])):
             x = weight * data[t]
-            row = total[indices[t]]
-            for u in range(indptr[i], t + 1):
-                row[indices[u]] += x * data[u]
+            column = np.uint64(indices[t])
+            row = total[column]
+            for u in range(begin, t + one):
+                row[np.uint64(indices[u])] += x * data[u]
             for j in range(k):
-                total[d + j, indices[t]] += x * y[j]
-            total[d + k, indices[t]] += x
+                total[d + j, column] += x * y[j]
+            total[d + k, column] += x
         for j in range(k):
             for l in range(j + 1):
                 total[d + j, d + l] += weight * y[j] * y[l]
@@ -166,8 +170,8 @@ def csr_scatter(data, indices, indptr, Y, s, shift, total):  # type: ignore[no-u
 def block_moments(block: Block, *, dtype: Any = np.float64, alone: bool = False) -> Moments:
     """Moments of one block; a dense float32 block may be multiplied in float32 (`dtype`), sums are float64.
 
-    A block whose `y` is None has no target columns. `alone` says that no other block is worked on meanwhile, so that
-    BLAS may use its own threads, through a call that holds the interpreter's lock.
+    A block whose `y` is None has no target columns. `alone` says that no other block is worked on meanwhile,
+    so that BLAS may use its own threads, through a call that holds the interpreter's lock.
     """
     n, d = block.X.shape
     precision = block.X.dtype

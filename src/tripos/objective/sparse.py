@@ -1,7 +1,8 @@
 """One read of CSR rows: what `dense` computes, at the cost of the entries that are stored.
 
-Rows are taken by the hundred, so that scores and losses stay in the cache and the loss kernels have vectors
-to work on.
+Indices are made unsigned before they are used: a signed one is checked for counting from the end, which
+doubles the time of these loops (1.4 ns an entry against 0.7). Rows are taken by the hundred, so that scores
+and losses stay in the cache and the loss kernels have vectors to work on.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ def csr_scores(data, indices, indptr, start, w, b, eta):  # type: ignore[no-unty
     """eta_i = x_i.w + b for the rows from `start` on."""
     for i in range(eta.size):
         total = b
-        for t in range(indptr[start + i], indptr[start + i + 1]):
-            total += data[t] * w[indices[t]]
+        for t in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+            total += data[t] * w[np.uint64(indices[t])]
         eta[i] = total
 
 
@@ -36,9 +37,9 @@ def csr_class_scores(data, indices, indptr, start, Wt, b, eta):  # type: ignore[
     for i in range(m):
         for k in range(n_classes):
             scores[k] = b[k]
-        for t in range(indptr[start + i], indptr[start + i + 1]):
+        for t in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
             x = data[t]
-            j = indices[t]
+            j = np.uint64(indices[t])
             for k in range(n_classes):
                 scores[k] += x * Wt[j, k]
         for k in range(n_classes):
@@ -49,15 +50,16 @@ def csr_class_scores(data, indices, indptr, start, Wt, b, eta):  # type: ignore[
 def csr_add_hessian(data, indices, indptr, start, h, hessian):  # type: ignore[no-untyped-def]
     """Adds sum_i h_i [x_i, 1][x_i, 1]' to the lower triangle of `hessian`."""
     d = hessian.shape[0] - 1
+    one = np.uint64(1)
     for i in range(h.size):
-        begin = indptr[start + i]
-        end = indptr[start + i + 1]
-        for t in range(begin, end):
+        begin = np.uint64(indptr[start + i])
+        for t in range(begin, np.uint64(indptr[start + i + 1])):
             x = h[i] * data[t]
-            row = hessian[indices[t]]
-            for u in range(begin, t + 1):
-                row[indices[u]] += x * data[u]
-            hessian[d, indices[t]] += x
+            j = np.uint64(indices[t])
+            row = hessian[j]
+            for u in range(begin, t + one):
+                row[np.uint64(indices[u])] += x * data[u]
+            hessian[d, j] += x
         hessian[d, d] += h[i]
 
 
@@ -68,7 +70,8 @@ def _make_csr_pointwise_pass(common: int) -> Any:
     def csr_pointwise_pass(  # type: ignore[no-untyped-def]
         code, parameter, data, indices, indptr, y, s, w, b, gradient, hessian
     ):
-        """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of `hessian`."""
+        """Adds to `gradient` (n_features + 1,) and, unless it is empty, to the lower triangle of
+        `hessian`."""
         n = indptr.size - 1
         d = w.size
         value = 0.0
@@ -87,8 +90,8 @@ def _make_csr_pointwise_pass(common: int) -> Any:
             for i in range(m):
                 r = slope[i]
                 gradient[d] += r
-                for t in range(indptr[start + i], indptr[start + i + 1]):
-                    gradient[indices[t]] += r * data[t]
+                for t in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+                    gradient[np.uint64(indices[t])] += r * data[t]
             if hessian.size:
                 csr_add_hessian(data, indices, indptr, start, curvature, hessian)
         return value
@@ -119,9 +122,9 @@ def csr_softmax_pass(data, indices, indptr, y, s, Wt, b, gradient, hessian):  # 
             for k in range(n_classes):
                 slopes[k] = eta[k, i]
                 gradient[d, k] += slopes[k]
-            for t in range(indptr[start + i], indptr[start + i + 1]):
+            for t in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
                 x = data[t]
-                j = indices[t]
+                j = np.uint64(indices[t])
                 for k in range(n_classes):
                     gradient[j, k] += x * slopes[k]
         if hessian.size:
@@ -133,22 +136,20 @@ def csr_softmax_pass(data, indices, indptr, y, s, Wt, b, gradient, hessian):  # 
     return value
 
 
-@kernel("F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], f8[::1], f8[::1]")
-def csr_product_pass(data, indices, indptr, s, center, v, eta_total, out):  # type: ignore[no-untyped-def]
-    """Adds X' diag(s) (X v - center.v) to `out` and the weighted sum of X v - center.v to `eta_total[0]`."""
-    n = indptr.size - 1
-    shift = data.dtype.type(0)
-    for j in range(v.size):
-        shift += center[j] * v[j]
-    for i in range(n):
-        total = -shift
-        for t in range(indptr[i], indptr[i + 1]):
-            total += data[t] * v[indices[t]]
+@kernel("F[::1], I[::1], I[::1], F[::1], F, F[::1], f8[::1]")
+def csr_product_pass(data, indices, indptr, s, shift, v, out):  # type: ignore[no-untyped-def]
+    """Adds X' diag(s) (X v - shift) to `out`; returns the weighted sum of X v - shift."""
+    sum_of_scores = 0.0
+    for i in range(indptr.size - 1):
+        score = -shift
+        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+            score += data[t] * v[np.uint64(indices[t])]
         if s.size:
-            total *= s[i]
-        eta_total[0] += total
-        for t in range(indptr[i], indptr[i + 1]):
-            out[indices[t]] += total * data[t]
+            score *= s[i]
+        sum_of_scores += score
+        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+            out[np.uint64(indices[t])] += score * data[t]
+    return sum_of_scores
 
 
 @kernel("F[::1], I[::1], I[::1], F[::1], f8[::1], f8[::1]")
@@ -157,6 +158,6 @@ def csr_column_sums(data, indices, indptr, s, sums, squares):  # type: ignore[no
     one = data.dtype.type(1)
     for i in range(indptr.size - 1):
         weight = s[i] if s.size else one
-        for t in range(indptr[i], indptr[i + 1]):
-            sums[indices[t]] += weight * data[t]
-            squares[indices[t]] += weight * data[t] * data[t]
+        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+            sums[np.uint64(indices[t])] += weight * data[t]
+            squares[np.uint64(indices[t])] += weight * data[t] * data[t]

@@ -49,7 +49,7 @@ def conjugate_gradients(
     goal = stopping.tol * float(np.linalg.norm(c))
     stopping.record(0, 0.0, r, w)
     for step in range(stopping.max_iter + 1):
-        value = -0.5 * float(w @ (c + r))  # w'Aw / 2 - c'w, since A w = c - r
+        value = -0.5 * float(w @ c + w @ r)  # w'Aw / 2 - c'w, since A w = c - r
         size = float(np.linalg.norm(r))
         if step:
             stopping.record(step, value, r, w)
@@ -68,6 +68,7 @@ def conjugate_gradients(
         r -= (rz / bend) * Ap
         z = inverse(r) if inverse else r
         rz, previous = float(r @ z), rz
-        p = z + (rz / previous) * p
+        p *= rz / previous
+        p += z
     reason = f"max_iter={stopping.max_iter} steps left a residual of {size:.3g}, tol asks for {goal:.3g}"
     return stopping.result(w, value, r, step, reason)

@@ -7,11 +7,14 @@ A product reads the rows once. Centring happens in the products, so that X stays
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
+from tripos.compute.executor import reduce_blocks
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows
 from tripos.objective.sparse import csr_product_pass
@@ -33,13 +36,20 @@ class CentredProducts:
     risk: Risk
     center: np.ndarray
 
+    @cached_property
+    def _pieces(self) -> list[tuple[Rows, np.ndarray]]:
+        """Each block with room for its product: memory fresh from the system costs as much as the product itself."""
+        blocks = cast(Iterable[Rows], self.risk.blocks)
+        return [(rows, np.zeros(self.risk.n_features)) for rows in blocks]
+
     def product(self, v: np.ndarray) -> np.ndarray:
         """Xc' S Xc v."""
-        out, total = self.risk.reduce(
-            lambda rows: _rows_product(rows, self.center, v), lambda a, b: (a[0] + b[0], a[1] + b[1])
-        )
-        result: np.ndarray = out - self.center * total
-        return result
+        pieces: Any = self._pieces
+        if len(pieces) == 1:
+            out, total = _rows_product(*pieces[0], self.center, v)
+        else:
+            out, total = reduce_blocks(lambda piece: _rows_product(*piece, self.center, v), _added, pieces)
+        return np.asarray(out - self.center * total)
 
     def target(self, y_mean: float) -> np.ndarray:
         """Xc' S yc: minus the gradient of the squared loss at w = 0, b = mean(y)."""
@@ -67,15 +77,22 @@ class CentredProducts:
         return np.asarray(variance + mean * mean)
 
 
-def _rows_product(rows: Rows, center: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, float]:
-    """X' S (X v - center.v), and the sum of S (X v - center.v)."""
+def _rows_product(
+    rows: Rows, room: np.ndarray, center: np.ndarray, v: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """X' S (X v - center.v), written to `room`, and the sum of S (X v - center.v)."""
     if isinstance(rows, DenseRows):
         scores = rows.X @ v.astype(rows.X.dtype)
         scores -= center @ v
         if rows.s.size:
             scores *= rows.s
-        return (scores @ rows.X).astype(np.float64), float(scores.sum(dtype=np.float64))
-    total, out = np.zeros(1), np.zeros(rows.n_features)
+        room[:] = scores @ rows.X
+        return room, float(scores.sum(dtype=np.float64))
+    room.fill(0.0)
     dtype = rows.data.dtype
-    csr_product_pass(*rows.arrays, rows.s, center.astype(dtype), v.astype(dtype), total, out)
-    return out, float(total[0])
+    shift = dtype.type(center @ v)
+    return room, csr_product_pass(*rows.arrays, rows.s, shift, v.astype(dtype, copy=False), room)
+
+
+def _added(a: tuple[np.ndarray, float], b: tuple[np.ndarray, float]) -> tuple[np.ndarray, float]:
+    return np.add(a[0], b[0], out=a[0]), a[1] + b[1]
