@@ -70,16 +70,22 @@ def predict_table(
     rows = 0
     with _writer(out, json_lines) as write, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TriposWarning)
-        for chunk in chunks(table, config.read, [*known, *carry]):
+        for chunk in chunks(table, {"header": _has_header(list(known)), **config.read}, [*known, *carry]):
             for name in carry:
                 if name not in chunk.columns:
                     raise TableError(f"--carry names {name!r}, but the table has no such column. {closest(name, chunk.columns)}")
-            predicted = predictions(model, chunk.select(name for name in chunk.columns if name in known))
+            lacking = any(name not in chunk.columns for name in model[0].schema_.features)  # which the model says best
+            predicted = predictions(model, chunk if lacking else chunk.select(n for n in chunk.columns if n in known))
             row = pl.Series("row", range(rows, rows + chunk.height), dtype=pl.Int64)
             write(pl.DataFrame([row, *(chunk[name] for name in carry), *predicted.iter_columns()]))
             rows += chunk.height
     notes = dict.fromkeys(str(warning.message) for warning in caught)
     return {"rows": rows, "out": None if out is None else str(out), "run": str(folder), "notes": list(notes)}
+
+
+def _has_header(columns: Sequence[str]) -> bool:
+    """Whether a text table names its columns: the one that was learned from did, unless it got the reader's names."""
+    return columns != [f"column_{j + 1}" for j in range(len(columns))]
 
 
 def chunks(table: str, read: Mapping[str, Any], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -94,6 +100,8 @@ def chunks(table: str, read: Mapping[str, Any], columns: Sequence[str]) -> Itera
         Columns that are wanted where the format can leave others unread.
     """
     path = Path(table).expanduser()
+    if path.suffix.lower() not in TEXTS:
+        read = {name: value for name, value in read.items() if name != "header"}
     scan = SCANS.get(path.suffix.lower())
     if scan is not None and path.is_file():
         lazy = scan(path)
@@ -112,20 +120,17 @@ def chunks(table: str, read: Mapping[str, Any], columns: Sequence[str]) -> Itera
 def _pieces(source: Source, *, header: bool) -> Iterator[bytes]:
     """The text in pieces that end with a row, each under the header; a line end between quotes ends no row."""
     first, held, quoted = b"", bytearray(), False
-    end = 0  # of the last whole row in `held`
     for block in source.chunks():
         for line in block.splitlines(keepends=True):
             quoted ^= bool(line.count(b'"') % 2)
             held += line
             if not quoted and line.endswith(b"\n"):
-                end = len(held)
                 if header and not first:
-                    first, end = bytes(held), 0
+                    first = bytes(held)
                     held.clear()
-        if end > PIECE:
-            yield first + bytes(held[:end])
-            del held[:end]
-            end = 0
+                elif len(held) > PIECE:
+                    yield first + bytes(held)
+                    held.clear()
     if held.strip():
         yield first + bytes(held)
 

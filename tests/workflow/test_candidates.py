@@ -1,0 +1,66 @@
+"""Every public learner takes part where it fits, and is refused with a reason where it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tripos._public import ESTIMATORS
+from tripos.errors import RunError
+from tripos.workflow.candidates import Candidate, Shape, candidates_for, learner_class
+from tripos.workflow.task import Task
+
+BINARY = Task("binary", "y", "roc_auc", "", "", ("no", "yes"), (50, 50))
+REGRESSION = Task("regression", "y", "r2", "", "")
+MIXED = Shape(100, {"number": 3, "category": 2})
+
+
+@pytest.mark.parametrize("task", [BINARY, REGRESSION])
+def test_every_public_learner_of_the_task_is_a_candidate(task):
+    from sklearn.base import is_classifier
+
+    fitting, refused = candidates_for(task, MIXED)
+    named = {c.learner for c in fitting} | {r.candidate for r in refused}
+    assert named == {
+        name for name in ESTIMATORS if is_classifier(learner_class(name)()) == task.is_classification
+    }
+
+
+def test_the_baseline_comes_first():
+    fitting, _ = candidates_for(BINARY, MIXED)
+    assert [c.is_baseline for c in fitting] == [True] + [False] * (len(fitting) - 1)
+
+
+def test_bins_need_numbers():
+    fitting, refused = candidates_for(BINARY, Shape(100, {"category": 2}))
+    assert not any(c.variant for c in fitting)
+    assert {r.reason for r in refused if "bins" in r.candidate} == {"there is no number column: same as LogisticRegression"}
+
+
+def test_ten_thousand_classes_are_refused_where_they_cost_too_much():
+    classes = Task("multiclass", "y", "accuracy", "", "", tuple(range(10_000)), (20,) * 10_000)
+    fitting, refused = candidates_for(classes, MIXED)
+    assert "10,000 classes" in {r.candidate: r.reason for r in refused}["LogisticRegression"]
+    assert "GaussianNB" in {c.learner for c in fitting}
+
+
+def test_text_is_not_for_plain_least_squares():
+    fitting, refused = candidates_for(REGRESSION, Shape(100, {"text": 1}))
+    assert "LinearRegression" in {r.candidate for r in refused}
+    assert "Ridge" in {c.learner for c in fitting}
+
+
+def test_a_wanted_learner_brings_its_variants_and_the_baseline():
+    fitting, _ = candidates_for(BINARY, MIXED, ("LogisticRegression",))
+    assert {c.learner for c in fitting} == {"DummyClassifier", "LogisticRegression"}
+    assert len(fitting) == 4
+    assert len(candidates_for(BINARY, MIXED, ("LogisticRegression (30 bins)",))[0]) == 2
+
+
+def test_a_name_that_is_no_candidate_is_told_with_those_that_are():
+    with pytest.raises(RunError, match=r"called Ridge; there are: .*GaussianNB"):
+        candidates_for(BINARY, MIXED, ("Ridge",))
+
+
+def test_equal_preparations_are_known_as_equal():
+    assert Candidate("LogisticRegression").preparation != Candidate("MultinomialNB").preparation
+    assert Candidate("Ridge").preparation == Candidate("Ridge").preparation
