@@ -38,17 +38,20 @@ class CentredProducts:
 
     @cached_property
     def _pieces(self) -> list[tuple[Rows, np.ndarray]]:
-        """Each block with room for its product: memory fresh from the system costs as much as the product itself."""
+        """Each block with room for its product: memory fresh from the system costs as much as the product."""
         blocks = cast(Iterable[Rows], self.risk.blocks)
         return [(rows, np.zeros(self.risk.n_features)) for rows in blocks]
 
     def product(self, v: np.ndarray) -> np.ndarray:
         """Xc' S Xc v."""
-        pieces: Any = self._pieces
-        if len(pieces) == 1:
-            out, total = _rows_product(*pieces[0], self.center, v)
-        else:
-            out, total = reduce_blocks(lambda piece: _rows_product(*piece, self.center, v), _added, pieces)
+
+        def partial(piece: tuple[Rows, np.ndarray]) -> tuple[np.ndarray, float]:
+            rows, room = piece
+            return _rows_product(rows, room, self.center, v)
+
+        pieces = self._pieces
+        run: Any = reduce_blocks
+        out, total = partial(pieces[0]) if len(pieces) == 1 else run(partial, _added, pieces)
         return np.asarray(out - self.center * total)
 
     def target(self, y_mean: float) -> np.ndarray:
