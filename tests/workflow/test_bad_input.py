@@ -29,7 +29,9 @@ def tried(tmp_path: Path, content: bytes | str | None, *arguments: str, name: st
     table = tmp_path / name
     if content is not None:
         table.write_bytes(content.encode() if isinstance(content, str) else content)
-    result = CliRunner().invoke(app, ["run", str(table), "--out", str(tmp_path / "runs"), "--trials", "2", *arguments])
+    result = CliRunner().invoke(
+        app, ["run", str(table), "--out", str(tmp_path / "runs"), "--trials", "2", *arguments]
+    )
     if result.exit_code:
         assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
     return result
@@ -46,13 +48,33 @@ def tried(tmp_path: Path, content: bytes | str | None, *arguments: str, name: st
         pytest.param("a,b,y\n1,2,yes\n2,3,no\n3,4,yes\n", "y", "too few to learn from", id="three rows"),
         pytest.param("a,b,survived\n" + ROWS, "surived", "Did you mean 'survived'?", id="no such column"),
         pytest.param("a,b,y\n" + ROWS.replace("yes", "no"), "y", "in every row", id="constant target"),
-        pytest.param("a,b,y\n" + ROWS.replace("yes", "").replace("no", ""), "y", "has no value", id="target all missing"),
-        pytest.param("a,y\n" + "".join(f",{k}\n" for k in range(50)), "y", "no column is left", id="only an empty column"),
         pytest.param(
-            "a,y\n" + "".join(f"{k % 9},word{k % 10_000}\n" for k in range(20_000)), "y", "10,000 classes", id="10,000 classes"
+            "a,b,y\n" + ROWS.replace("yes", "").replace("no", ""),
+            "y",
+            "has no value",
+            id="target all missing",
         ),
-        pytest.param("a,y\n" + "".join(f"{k},{'inf' if k == 5 else k / 7}\n" for k in range(50)), "y", "infinite", id="infinite target"),
-        pytest.param(gzip.compress(("a,b,y\n" + ROWS).encode())[:60], "y", "damaged or cut short", id="cut gzip"),
+        pytest.param(
+            "a,y\n" + "".join(f",{k}\n" for k in range(50)),
+            "y",
+            "no column is left",
+            id="only an empty column",
+        ),
+        pytest.param(
+            "a,y\n" + "".join(f"{k % 9},word{k % 10_000}\n" for k in range(20_000)),
+            "y",
+            "10,000 classes",
+            id="10,000 classes",
+        ),
+        pytest.param(
+            "a,y\n" + "".join(f"{k},{'inf' if k == 5 else k / 7}\n" for k in range(50)),
+            "y",
+            "infinite",
+            id="infinite target",
+        ),
+        pytest.param(
+            gzip.compress(("a,b,y\n" + ROWS).encode())[:60], "y", "damaged or cut short", id="cut gzip"
+        ),
         pytest.param(b"%PDF-1.7 ...." * 50, "y", "PDF", id="a document"),
     ],
 )
@@ -110,7 +132,9 @@ def test_infinite_numbers_are_read_as_missing_which_is_said(tmp_path):
 
 
 def test_another_encoding_is_found_and_said(tmp_path):
-    rows = "".join(f"{'Köln' if k % 2 else 'Zürich'},{k % 7},{'ja' if k % 3 else 'nein'}\n" for k in range(60))
+    rows = "".join(
+        f"{'Köln' if k % 2 else 'Zürich'},{k % 7},{'ja' if k % 3 else 'nein'}\n" for k in range(60)
+    )
     result = tried(tmp_path, ("stadt,b,y\n" + rows).encode("latin-1"), "--target", "y")
     assert result.exit_code == 0, result.output
     assert "is not UTF-8" in " ".join(result.output.split())
@@ -142,7 +166,7 @@ def test_a_parquet_file_larger_than_memory_is_refused_as_well(tmp_path, monkeypa
 
 
 def test_names_that_are_code_are_shown_as_text(tmp_path):
-    nasty = '<script>alert(1)</script>'
+    nasty = "<script>alert(1)</script>"
     rows = "".join(f"{k},{k % 7},{'<b>yes</b>' if k % 3 else '[red]no[/]'}\n" for k in range(60))
     result = tried(tmp_path, f'{nasty},"$x^2$ {{{{7*7}}}}",y\n{rows}', "--target", "y")
     assert result.exit_code == 0, result.output
@@ -162,7 +186,17 @@ def slow_table(tmp_path: Path, sms_spam_file: Path) -> Path:
 
 
 def started(table: Path, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "tripos", "run", str(table), "--target", "label", "--out", str(table.parent / "runs")]
+    command = [
+        sys.executable,
+        "-m",
+        "tripos",
+        "run",
+        str(table),
+        "--target",
+        "label",
+        "--out",
+        str(table.parent / "runs"),
+    ]
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

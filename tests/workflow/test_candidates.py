@@ -33,7 +33,9 @@ def test_the_baseline_comes_first():
 def test_bins_need_numbers():
     fitting, refused = candidates_for(BINARY, Shape(100, {"category": 2}))
     assert not any(c.variant for c in fitting)
-    assert {r.reason for r in refused if "bins" in r.candidate} == {"there is no number column: same as LogisticRegression"}
+    assert {r.reason for r in refused if "bins" in r.candidate} == {
+        "there is no number column: same as LogisticRegression"
+    }
 
 
 def test_ten_thousand_classes_are_refused_where_they_cost_too_much():

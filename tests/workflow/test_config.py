@@ -14,7 +14,12 @@ from tripos.workflow.config import RunConfig, read_config, toml_value
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
-@given(table=names, target=names, kinds=st.dictionaries(names, names, max_size=3), keep=st.lists(names, max_size=3))
+@given(
+    table=names,
+    target=names,
+    kinds=st.dictionaries(names, names, max_size=3),
+    keep=st.lists(names, max_size=3),
+)
 def test_any_names_come_back_from_toml(tmp_path_factory, table, target, kinds, keep):
     config = RunConfig(table=table, target=target, kinds=kinds, keep=tuple(keep), time=1.5, trials=3)
     path = tmp_path_factory.mktemp("config") / "config.toml"
@@ -22,7 +27,13 @@ def test_any_names_come_back_from_toml(tmp_path_factory, table, target, kinds, k
     assert read_config(path) == (config, {"fingerprint": "ab"})
 
 
-@given(st.recursive(st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names, st.lists, max_leaves=5))
+@given(
+    st.recursive(
+        st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names,
+        st.lists,
+        max_leaves=5,
+    )
+)
 def test_every_value_a_configuration_holds_is_valid_toml(value):
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
 

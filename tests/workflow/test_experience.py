@@ -30,7 +30,9 @@ def gathered(table, target: str, **settings) -> Experience:
         ("ames/ames.csv.gz", "price", "regression", {"rownames", "Order", "PID"}),
     ],
 )
-def test_real_tables_get_a_sensible_task_and_lose_their_leaks_and_keys(data_file, file, target, kind, left_out):
+def test_real_tables_get_a_sensible_task_and_lose_their_leaks_and_keys(
+    data_file, file, target, kind, left_out
+):
     found = gathered(data_file(file), target)
     assert found.task.kind == kind
     assert left_out - {"Name"} <= set(found.left_out)
@@ -88,7 +90,9 @@ def test_a_changed_file_has_another_fingerprint(tmp_path):
 
 
 def test_a_changed_frame_has_another_fingerprint(houses):
-    changed = houses.with_columns(pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise(pl.col("tax")).alias("tax"))
+    changed = houses.with_columns(
+        pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise(pl.col("tax")).alias("tax")
+    )
     assert fingerprint_of("", houses) == fingerprint_of("", houses.clone()) != fingerprint_of("", changed)
 
 

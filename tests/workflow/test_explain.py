@@ -54,4 +54,6 @@ def test_spam_words_weigh_toward_spam_in_every_learner(messages, learner):
     weights = {name.removeprefix("text: "): value for name, value in zip(found["names"], found["values"])}
     assert found["toward"] == "spam"
     assert weights["i"] < 0  # friends say I
-    assert all(weights[word] > 0 for word in ("call", "free", "txt", "claim", "won", "mobile") if word in weights)
+    assert all(
+        weights[word] > 0 for word in ("call", "free", "txt", "claim", "won", "mobile") if word in weights
+    )

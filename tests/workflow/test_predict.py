@@ -73,7 +73,11 @@ def test_a_prediction_that_fails_leaves_no_file(sms_run, tmp_path):
 
 @pytest.mark.parametrize(
     ("out", "carry", "says"),
-    [("out.xlsx", [], "written as .csv"), ("nowhere/out.csv", [], "does not exist"), ("out.csv", ["txt"], "'text'")],
+    [
+        ("out.xlsx", [], "written as .csv"),
+        ("nowhere/out.csv", [], "does not exist"),
+        ("out.csv", ["txt"], "'text'"),
+    ],
 )
 def test_what_cannot_be_written_is_said(sms_run, new, tmp_path, out, carry, says):
     new.write_csv(tmp_path / "new.csv")

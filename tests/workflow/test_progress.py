@@ -11,7 +11,9 @@ HOSTILE = "[bold red]x[/] \x1b[2J\x07 <b>"
 
 
 def board() -> Leaderboard:
-    return Leaderboard(True, [Standing("Ridge", "Ridge", {"alpha": 0.5}, 100, folds=[0.8, 0.9], fit_seconds=0.1)])
+    return Leaderboard(
+        True, [Standing("Ridge", "Ridge", {"alpha": 0.5}, 100, folds=[0.8, 0.9], fit_seconds=0.1)]
+    )
 
 
 def told(display_class) -> str:
@@ -47,7 +49,10 @@ def test_a_column_name_is_neither_markup_nor_a_command_to_the_terminal():
         text = told(display_class)
         assert "[bold red]x[/]" in text
         assert "\x1b[2J\x07" not in text
-    assert printable("a\x1b\x07b\tc") == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+    assert (
+        printable("a\x1b\x07b\tc")
+        == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c"
+    )
 
 
 def test_a_display_is_chosen_by_where_the_words_go():

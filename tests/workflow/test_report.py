@@ -65,7 +65,9 @@ def test_the_page_asks_the_network_for_nothing(text, page):
     assert set(re.findall(r"https?://[^\"'\s<)]+", text)) <= NAMESPACES
     addresses = [a.get(k, "") for _, a in page.elements for k in ("src", "href", "xlink:href") if a.get(k)]
     assert all(address.startswith(("#", "data:image/png")) for address in addresses)
-    policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy.startswith("default-src 'none'")
 
 
@@ -128,7 +130,10 @@ def test_every_task_has_its_pictures(houses, tmp_path, kind):
     target = "price" if kind == "regression" else "town"
     result = run(houses, target, out=tmp_path, trials=3, verbose=False)
     text = result.report.read_text()
-    pictures = {"regression": "Predicted against actual", "multiclass": "What was predicted for each true class"}
+    pictures = {
+        "regression": "Predicted against actual",
+        "multiclass": "What was predicted for each true class",
+    }
     assert pictures[kind] in text
     assert pictures["multiclass" if kind == "regression" else "regression"] not in text
 

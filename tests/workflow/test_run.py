@@ -27,7 +27,14 @@ def board(result: Run) -> list:
 
 def test_the_folder_has_every_part_and_nothing_else(sms_run):
     names = sorted(str(p.relative_to(sms_run.path)) for p in sms_run.path.rglob("*") if p.is_file())
-    parts = ["config.toml", "metrics.json", "model/model.tripos", "predictions.parquet", "report.html", "schema.json"]
+    parts = [
+        "config.toml",
+        "metrics.json",
+        "model/model.tripos",
+        "predictions.parquet",
+        "report.html",
+        "schema.json",
+    ]
     assert names == parts
     assert [p.name for p in sms_run.path.parent.iterdir()] == [sms_run.path.name]
 
@@ -58,12 +65,17 @@ def test_its_configuration_makes_the_same_run_again(sms_run, tmp_path):
     again = execute(type(config)(**{**vars(config), "out": str(tmp_path), "time": 1e-9}))
     assert board(again) == board(sms_run)
     assert again.record["test"]["measures"] == sms_run.record["test"]["measures"]
-    assert record["fingerprint"] == tomllib.loads((again.path / "config.toml").read_text())["record"]["fingerprint"]
+    assert (
+        record["fingerprint"]
+        == tomllib.loads((again.path / "config.toml").read_text())["record"]["fingerprint"]
+    )
 
 
 def test_another_seed_puts_other_rows_aside(houses, tmp_path):
     rows = [
-        pl.read_parquet(run(houses, "price", out=tmp_path, seed=seed, **QUICK).path / "predictions.parquet")["row"]
+        pl.read_parquet(run(houses, "price", out=tmp_path, seed=seed, **QUICK).path / "predictions.parquet")[
+            "row"
+        ]
         for seed in (0, 1)
     ]
     assert rows[0].to_list() != rows[1].to_list()
@@ -103,7 +115,9 @@ def test_an_excluded_column_is_neither_used_nor_asked_for_later(houses, tmp_path
 
 
 def test_rows_without_a_target_are_left_out_and_counted(houses, tmp_path):
-    gaps = houses.with_columns(pl.when(pl.int_range(pl.len()) % 10 == 0).then(None).otherwise(pl.col("price")).alias("price"))
+    gaps = houses.with_columns(
+        pl.when(pl.int_range(pl.len()) % 10 == 0).then(None).otherwise(pl.col("price")).alias("price")
+    )
     result = run(gaps, "price", out=tmp_path, **QUICK)
     assert result.record["rows"]["target_missing"] == 40
     assert result.record["rows"]["train"] + result.record["rows"]["test"] == 360
@@ -113,7 +127,9 @@ def test_rows_without_a_target_are_left_out_and_counted(houses, tmp_path):
 
 
 def test_groups_stay_together(houses, tmp_path):
-    grouped = houses.with_columns(owner=pl.int_range(pl.len()) // 8).sample(fraction=1.0, shuffle=True, seed=1)
+    grouped = houses.with_columns(owner=pl.int_range(pl.len()) // 8).sample(
+        fraction=1.0, shuffle=True, seed=1
+    )
     result = run(grouped, "price", out=tmp_path, group="owner", **QUICK)
     tested = pl.read_parquet(result.path / "predictions.parquet")["row"].to_list()
     owners = grouped["owner"].to_numpy()
@@ -152,7 +168,9 @@ def test_a_candidate_that_fails_is_reported_and_ends_nothing(messages, tmp_path,
 
 def test_when_no_column_helps_the_verdict_says_so(tmp_path):
     random = np.random.default_rng(0)
-    noise = pl.DataFrame({"a": random.normal(size=300), "b": random.normal(size=300), "y": random.normal(size=300)})
+    noise = pl.DataFrame(
+        {"a": random.normal(size=300), "b": random.normal(size=300), "y": random.normal(size=300)}
+    )
     result = run(noise, "y", out=tmp_path, **QUICK)
     headline = result.record["verdict"]["headline"]
     assert "Nothing in this table" in headline or "hardly help" in headline
@@ -228,7 +246,9 @@ def test_an_evaluation_without_patience_is_given_up_after_its_first_fold(message
         return honest(step_candidate, *about[:-1], 0.0 if impatient else math.inf)
 
     monkeypatch.setattr(running, "cross_validate", hurried)
-    result = run(messages, "label", out=tmp_path, candidates=["MultinomialNB", "GaussianNB"], trials=4, verbose=False)
+    result = run(
+        messages, "label", out=tmp_path, candidates=["MultinomialNB", "GaussianNB"], trials=4, verbose=False
+    )
     given_up = {row["candidate"]: row["failure"] for row in result.record["leaderboard"] if row["abandoned"]}
     assert list(given_up) == ["GaussianNB"]
     assert "given up after 1 of 5 folds" in given_up["GaussianNB"]

@@ -57,7 +57,17 @@ def assess(step) -> Standing:
     return Standing(**about, folds=[score - 0.01, score + 0.01], baseline=step.candidate.is_baseline)
 
 
-def searched(tmp_path, *, name="journal", seconds=math.inf, trials=None, rungs=(100,), seed=0, assess=assess, stop_after=None):
+def searched(
+    tmp_path,
+    *,
+    name="journal",
+    seconds=math.inf,
+    trials=None,
+    rungs=(100,),
+    seed=0,
+    assess=assess,
+    stop_after=None,
+):
     steps = []
 
     def counted(step, patience: float) -> Standing:
@@ -183,7 +193,9 @@ def test_every_candidate_failing_is_an_error_with_the_reasons(tmp_path):
 
 
 def test_a_loss_is_ranked_from_below():
-    standings = [Standing(name, "L", {}, 10, folds=[loss, loss]) for name, loss in [("bad", 2.0), ("good", 1.0)]]
+    standings = [
+        Standing(name, "L", {}, 10, folds=[loss, loss]) for name, loss in [("bad", 2.0), ("good", 1.0)]
+    ]
     assert Leaderboard(False, standings).winner.candidate == "good"
 
 

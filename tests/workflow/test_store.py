@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tripos
 from tripos.errors import RunError
 from tripos.workflow import store
 from tripos.workflow.config import RunConfig
@@ -16,10 +17,13 @@ from tripos.workflow.store import Journal, RunFolder
 CONFIG = RunConfig(table="t.csv", target="y")
 
 
-def begin(out: Path, fingerprint: str = "f", **settings) -> RunFolder:
+def begin(out: Path, fingerprint: str = "f", version: str = tripos.__version__, **settings) -> RunFolder:
     folder = RunFolder.create(out, "t")
     config = RunConfig(**{"table": "t.csv", "target": "y", "out": str(out), **settings})
-    folder.write("config.toml", config.to_toml({"fingerprint": fingerprint, "created": "2026-01-01"}))
+    folder.write(
+        "config.toml",
+        config.to_toml({"fingerprint": fingerprint, "created": "2026-01-01", "tripos": version}),
+    )
     return folder
 
 
@@ -92,6 +96,12 @@ def test_resume_refuses_a_changed_table_and_changed_settings(tmp_path):
     found = store.find_resumable(asked, "f")
     assert found is not None
     assert found.name.endswith(store.UNFINISHED)
+
+
+def test_resume_refuses_scores_of_another_version(tmp_path):
+    begin(tmp_path, version="0.0.1").close()
+    with pytest.raises(RunError, match="begun by tripos 0.0.1"):
+        store.find_resumable(RunConfig(table="t.csv", target="y", out=str(tmp_path)), "f")
 
 
 def test_an_unfinished_run_is_not_taken_for_a_whole_one(tmp_path):

@@ -66,7 +66,9 @@ class Limit:
 
 LIMITS: dict[str, Limit] = {
     "LogisticRegression": Limit("each step costs rows x columns x classes", classes=200),
-    "LinearRegression": Limit("words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False),
+    "LinearRegression": Limit(
+        "words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False
+    ),
 }
 
 

@@ -98,8 +98,14 @@ class RunConfig:
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value or ()))
         object.__setattr__(self, "kinds", dict(self.kinds or {}))
         object.__setattr__(self, "read", {k: v for k, v in (self.read or {}).items() if v is not None})
-        _require(isinstance(self.target, str) and self.target != "", "target must be the name of a column", self.target)
-        _require(self.task is None or self.task in TASKS, f"task must be one of {', '.join(TASKS)}", self.task)
+        _require(
+            isinstance(self.target, str) and self.target != "",
+            "target must be the name of a column",
+            self.target,
+        )
+        _require(
+            self.task is None or self.task in TASKS, f"task must be one of {', '.join(TASKS)}", self.task
+        )
         _require(0 < self.test < 1, "test must lie between 0 and 1 (the share of rows put aside)", self.test)
         _require(self.time > 0, "time must be a positive number of seconds", self.time)
         _require(self.folds is None or self.folds >= 2, "folds must be at least 2", self.folds)
@@ -129,7 +135,11 @@ class RunConfig:
         lines = ["# What this run was asked. Make it again: tripos run --config config.toml", "", "[run]"]
         lines += [f"{key} = {toml_value(value)}" for key, value in settings.items()]
         if record:
-            lines += ["", "# What was found, to tell whether a table or a version has changed since.", "[record]"]
+            lines += [
+                "",
+                "# What was found, to tell whether a table or a version has changed since.",
+                "[record]",
+            ]
             lines += [f"{key} = {toml_value(value)}" for key, value in record.items() if value is not None]
         return "\n".join(lines) + "\n"
 
@@ -146,11 +156,16 @@ def read_config(path: Path | str) -> tuple[RunConfig, dict[str, Any]]:
     known = {f.name for f in fields(RunConfig)}
     unknown = sorted(set(settings) - known)
     if unknown:
-        raise RunError(f"{path} has settings a run does not know: {', '.join(unknown)}; it knows {', '.join(sorted(known))}")
+        raise RunError(
+            f"{path} has settings a run does not know: {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
+        )
     missing = [name for name in ("table", "target") if name not in settings]
     if missing:
         raise RunError(f"{path} lacks {' and '.join(missing)} under [run]")
-    return RunConfig(**settings), dict(document.get("record", {}))
+    try:
+        return RunConfig(**settings), dict(document.get("record", {}))
+    except TypeError as error:
+        raise RunError(f"{path} has a setting of the wrong type: {error}") from None
 
 
 def toml_value(value: Any) -> str:

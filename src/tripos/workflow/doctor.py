@@ -18,7 +18,12 @@ def warm_up(stream: IO[str]) -> dict[str, Any]:
 
     from tripos.compute.warm import compile_all
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     console = Console(file=stream, highlight=False)
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("compiling", total=None)
@@ -27,7 +32,10 @@ def warm_up(stream: IO[str]) -> dict[str, Any]:
             bar.update(task, completed=done, total=total, description=name[-48:])
 
         report = compile_all(step)
-    console.print(f"{report.compiled} compiled, {report.from_cache} found compiled, {report.seconds:.1f} s", markup=False)
+    console.print(
+        f"{report.compiled} compiled, {report.from_cache} found compiled, {report.seconds:.1f} s",
+        markup=False,
+    )
     for kernel, signature, message in report.failed:
         console.print(f"failed: {kernel} ({signature}): {message}", markup=False)
     for module, reason in report.missing.items():

@@ -26,7 +26,10 @@ def said(learner: Any, encoded: Any) -> pl.DataFrame:
     columns = {"prediction": np.asarray(learner.predict(encoded))}
     if hasattr(learner, "predict_proba"):
         probabilities = np.asarray(learner.predict_proba(encoded))
-        columns |= {probability_column(label): probabilities[:, k] for k, label in enumerate(learner.classes_.tolist())}
+        columns |= {
+            probability_column(label): probabilities[:, k]
+            for k, label in enumerate(learner.classes_.tolist())
+        }
     return pl.DataFrame({name: pl.Series(name, _plain(values)) for name, values in columns.items()})
 
 

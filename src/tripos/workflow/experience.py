@@ -10,9 +10,7 @@ import hashlib
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +20,32 @@ import polars as pl
 from tripos.compute.budget import readable_bytes, require
 from tripos.compute.random import derive
 from tripos.data.messages import closest, counted, listed, quoted
-from tripos.data.profile import Profile, profile
+from tripos.data.profile import profile
 from tripos.data.read import read_table
 from tripos.data.schema import Schema
-from tripos.data.schema_conform import UNUSED
 from tripos.data.split import split
 from tripos.errors import RunError, TableError, TriposWarning
 from tripos.selection.splitting import Fold, folds, nested_order
 from tripos.workflow.candidates import Shape
+from tripos.workflow.columns import choose_columns, instants, say_columns, time_column, without_leaks
 from tripos.workflow.config import RunConfig
-from tripos.workflow.progress import Display
+from tripos.workflow.progress import Display, Notes
 from tripos.workflow.task import Task, name_task, target_array
 
 FEWEST_ROWS = 10
-FEWEST_TIMES = 20  # different dates, before rows in their order are taken for a series
-NEARLY_SURE = 0.995  # AUC or R2 of one column far above all others: more often a leak than luck
 _BLOCK = 1 << 22
+_READING = (
+    "header",
+    "names",
+    "delimiter",
+    "quote",
+    "encoding",
+    "nulls",
+    "columns",
+    "n_rows",
+    "sheet",
+    "query",
+)
 _SMALL, _TIMES_OVER = 64 << 20, 5
 
 
@@ -121,44 +129,27 @@ class Experience:
 
 def gather(config: RunConfig, table: Any, display: Display) -> Experience:
     """Reads, types, splits and profiles a table; refuses one from which the target cannot be learned."""
-    name = config.table or "a data frame"
-    display.stage(f"Experience: {name}")
-    said = _Said(display)
-    with said.listening():
-        frame = read_table(config.table or table, **_reading(config))
-        fingerprint = fingerprint_of(config.table, frame)
-    display.fact("read", f"{counted(frame.height, 'row')} and {counted(frame.width, 'column')}")
-    _require_memory(frame, name)
-    _say_infinite(frame, said)
-    _require_columns(frame, config)
+    said = Notes(display)
+    frame, fingerprint = _read(config, table, said, display)
     counts = {"read": frame.height}
     with said.listening():
         schema = Schema.infer(frame, config.target, config.kinds, task=config.task)
         counts["target_missing"] = schema.check_target(frame)
     frame, rows = _with_target(frame, config.target)
-    counts["used"] = frame.height
-    if frame.height < FEWEST_ROWS:
-        raise RunError(
-            f"{counted(frame.height, 'row')} with a target are too few to learn from and to test on: at least {FEWEST_ROWS}"
-        )
     y = target_array(frame[config.target], schema.task)
     task = name_task(y, config, schema)
     display.fact("task", f"{task.kind}: predict {task.target}, because {task.reason}{_balance(task)}")
-    schema, left_out = _unused(schema, frame, config)
-    when = _time_column(frame, schema, config)
-    parts, split_text = _split(frame, y, when, schema, task, config, said)
-    train, test = parts
-    display.fact("split", f"{len(train):,} rows to learn from, {len(test):,} put aside for the test, {split_text}")
-    counts |= {"train": len(train), "test": len(test)}
+    schema, left_out = choose_columns(schema, frame, config)
+    when = time_column(frame, schema, config)
+    train, test, split_text = _split(frame, y, when, schema, task, config, said)
+    counts |= {"used": frame.height, "train": len(train), "test": len(test)}
+    parts = f"{len(train):,} rows to learn from, {len(test):,} put aside for the test"
+    display.fact("split", f"{parts}, {split_text}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TriposWarning)  # infinite numbers were counted in the whole table
         found = profile(frame[train], schema, random_state=derive(config.seed, "profile"))
-    schema = _without_leaks(schema, found, left_out, config, said)
-    for column, reason in left_out.items():
-        display.fact("left out", f"{column}: {reason}")
-    if not schema.features:
-        raise RunError(f"no column is left to learn from: {'; '.join(f'{c}: {r}' for c, r in left_out.items())}")
-    _say_kinds(schema, display)
+    schema = without_leaks(schema, found, left_out, config, said)
+    say_columns(schema, left_out, display)
     X = frame.select(schema.features)
     groups = None if config.group is None else _codes(frame[config.group])
     return Experience(
@@ -178,47 +169,25 @@ def gather(config: RunConfig, table: Any, display: Display) -> Experience:
         notes=said.notes,
         groups=None if groups is None else groups[train],
         test_groups=None if groups is None else groups[test],
-        times=None if when is None else _codes(_instants(frame, when, schema))[train],
+        times=None if when is None else _codes(instants(frame, when, schema))[train],
     )
 
 
-class _Said:
-    """What the stages warn of, each thing once, shown as it comes."""
-
-    def __init__(self, display: Display) -> None:
-        self._display = display
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self._display.warn(text)
-
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-            self._display.fact("note", text)
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Turns the library's own warnings into what the run says; others pass."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", TriposWarning)
-            yield
-        for warning in caught:
-            if issubclass(warning.category, TriposWarning):
-                self.note(str(warning.message))
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-
-
-def _reading(config: RunConfig) -> dict[str, Any]:
-    known = {"header", "names", "delimiter", "quote", "encoding", "nulls", "columns", "n_rows", "sheet", "query"}
-    unknown = sorted(set(config.read) - known)
+def _read(config: RunConfig, table: Any, said: Notes, display: Display) -> tuple[pl.DataFrame, str]:
+    """The table, and what tells it from any other; refused when it does not fit or lacks a column that is named."""
+    name = config.table or "a data frame"
+    display.stage(f"Experience: {name}")
+    unknown = sorted(set(config.read) - set(_READING))
     if unknown:
-        raise RunError(f"reading a table takes no {listed(unknown)}; it takes {', '.join(sorted(known))}")
-    return config.read
+        raise RunError(f"reading a table takes no {listed(unknown)}; it takes {', '.join(_READING)}")
+    with said.listening():
+        frame = read_table(config.table or table, **config.read)
+        fingerprint = fingerprint_of(config.table, frame)
+    display.fact("read", f"{counted(frame.height, 'row')} and {counted(frame.width, 'column')}")
+    _require_memory(frame, name)
+    _say_infinite(frame, said)
+    _require_columns(frame, config)
+    return frame, fingerprint
 
 
 def fingerprint_of(source: str, frame: pl.DataFrame) -> str:
@@ -246,7 +215,7 @@ def _require_memory(frame: pl.DataFrame, name: str) -> None:
         )
 
 
-def _say_infinite(frame: pl.DataFrame, said: _Said) -> None:
+def _say_infinite(frame: pl.DataFrame, said: Notes) -> None:
     """Infinite numbers become missing wherever a schema reads them; here they are counted once, in all rows."""
     for values in frame.iter_columns():
         if values.dtype.is_float() and (infinite := int(values.is_infinite().sum() or 0)):
@@ -260,16 +229,25 @@ def _require_columns(frame: pl.DataFrame, config: RunConfig) -> None:
     asked += [("--exclude", name) for name in config.exclude] + [("--keep", name) for name in config.keep]
     for option, name in asked:
         if name is not None and name not in frame.columns:
-            raise TableError(f"{option} names {name!r}, but the table has no such column. {closest(name, frame.columns)}")
+            raise TableError(
+                f"{option} names {name!r}, but the table has no such column. {closest(name, frame.columns)}"
+            )
     if config.target in (*config.exclude, config.group, config.time_column):
-        raise RunError(f"{config.target!r} is the target: it cannot be excluded, grouped by or ordered by as well")
+        raise RunError(
+            f"{config.target!r} is the target: it cannot be excluded, grouped by or ordered by as well"
+        )
 
 
 def _with_target(frame: pl.DataFrame, target: str) -> tuple[pl.DataFrame, np.ndarray]:
-    """The rows with a target, and where they stand in the table."""
+    """The rows with a target, and where they stand in the table; refused when hardly any are left."""
     present = frame[target].is_not_null()
     if frame[target].dtype.is_float():
         present &= frame[target].is_not_nan()
+    if (known := int(present.sum())) < FEWEST_ROWS:
+        raise RunError(
+            f"{counted(known, 'row')} with a target are too few to learn from and to test on: "
+            f"at least {FEWEST_ROWS} are needed"
+        )
     if present.all():
         return frame, np.arange(frame.height)
     return frame.filter(present), np.flatnonzero(present.to_numpy())
@@ -279,76 +257,11 @@ def _balance(task: Task) -> str:
     if not task.is_classification:
         return ""
     total = sum(task.counts)
-    return " (" + listed((f"{label} {count / total:.1%}" for label, count in zip(task.classes, task.counts)), 6) + ")"
-
-
-def _unused(schema: Schema, frame: pl.DataFrame, config: RunConfig) -> tuple[Schema, dict[str, str]]:
-    """The schema without columns that only name rows, say nothing, or that the user excludes; with those he keeps."""
-    left_out: dict[str, str] = {}
-    for name, column in schema.columns.items():
-        if name == schema.target:
-            continue
-        if name in config.keep and column.kind in UNUSED:
-            schema = schema.override(name, "category" if column.dtype == "String" else "number", frame)
-        elif column.kind in UNUSED:
-            left_out[name] = f"{'an identifier' if column.kind == 'identifier' else 'constant'}: {column.reason}"
-    for name in (*config.exclude, *([config.group] if config.group is not None else [])):
-        left_out[name] = "excluded as asked" if name in config.exclude else "its groups are kept together in the split"
-        schema = _left_out(schema, name, left_out[name])
-    return schema, left_out
-
-
-def _left_out(schema: Schema, name: str, reason: str) -> Schema:
-    """The schema with a column that is not learned from and that a new table need not have."""
-    column = replace(schema.columns[name], kind="identifier", reason=f"left out: {reason}")
-    changed = Schema.from_dict(schema.to_dict())
-    changed.columns[name] = column
-    return changed
-
-
-def _without_leaks(
-    schema: Schema, found: Profile, left_out: dict[str, str], config: RunConfig, said: _Said
-) -> Schema:
-    """Leaves out the columns that hold the answer, unless the user keeps them, and says so loudly."""
-    suspects = found.suspects
-    alone = {suspect.column for suspect in suspects if suspect.kind == "predicts the target alone"}
-    scores = {c["name"]: c["score"]["value"] for c in found.columns if c["name"] in alone and c["score"]}
-    evidence: dict[str, list[str]] = {}
-    for suspect in suspects:
-        if suspect.kind == "identifier" or suspect.column in left_out:
-            continue
-        if (suspect.certain or scores.get(suspect.column, 0.0) >= NEARLY_SURE) and suspect.column not in config.keep:
-            evidence.setdefault(suspect.evidence, []).append(suspect.column)
-        elif suspect.kind == "repeats a column":
-            said.note(suspect.evidence)
-        else:
-            kept = " It is used, as asked." if suspect.column in config.keep else ""
-            said.warn(suspect.evidence + kept)
-    for text, columns in evidence.items():
-        keep = " ".join(f"--keep {name!r}" if " " in name else f"--keep {name}" for name in columns)
-        said.warn(f"Leak: {text} {quoted(columns)} left out, since a model that uses it has learned nothing; {keep} uses it all the same.")
-        for name in columns:
-            left_out[name] = f"a leak: {text}"
-            schema = _left_out(schema, name, left_out[name])
-    return schema
-
-
-def _time_column(frame: pl.DataFrame, schema: Schema, config: RunConfig) -> str | None:
-    """The column to order by: the one asked for, or a date in whose order the rows already stand."""
-    if config.time_column is not None or config.group is not None:
-        return config.time_column if config.timed else None
-    for name, column in schema.columns.items():
-        if column.kind == "date" and name != schema.target:
-            when = _instants(frame, name, schema)
-            if not when.null_count() and when.is_sorted() and when.n_unique() >= FEWEST_TIMES:
-                return name
-    return None
-
-
-def _instants(frame: pl.DataFrame, name: str, schema: Schema) -> pl.Series:
-    """The times as they sort: dates parsed as the schema reads them."""
-    column = schema.columns[name]
-    return Schema({name: column}).conform(frame.select(name))[name] if column.kind == "date" else frame[name]
+    return (
+        " ("
+        + listed((f"{label} {count / total:.1%}" for label, count in zip(task.classes, task.counts)), 6)
+        + ")"
+    )
 
 
 def _codes(values: pl.Series) -> np.ndarray:
@@ -357,17 +270,23 @@ def _codes(values: pl.Series) -> np.ndarray:
 
 
 def _split(
-    frame: pl.DataFrame, y: np.ndarray, when: str | None, schema: Schema, task: Task, config: RunConfig, said: _Said
-) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    frame: pl.DataFrame,
+    y: np.ndarray,
+    when: str | None,
+    schema: Schema,
+    task: Task,
+    config: RunConfig,
+    said: Notes,
+) -> tuple[np.ndarray, np.ndarray, str]:
     """Positions of training and of test rows, and how they were told apart."""
     with said.listening():
         parts = split(
             frame.height,
             test=config.test,
             validation=0.0,
-            stratify=y if task.is_classification and when is None and config.group is None else None,
+            stratify=y if task.is_classification and when is None else None,
             groups=None if config.group is None else frame[config.group],
-            time=None if when is None else _instants(frame, when, schema),
+            time=None if when is None else instants(frame, when, schema),
             random_state=derive(config.seed, "split"),
         )
     text = parts.how
@@ -380,17 +299,13 @@ def _split(
         text = f"by time: the latest rows by {when}"
     elif config.group is not None:
         text = f"whole groups of {config.group}"
-    missing = sorted(set(np.unique(y[parts.test]).tolist()) - set(np.unique(y[parts.train]).tolist()), key=str)
+    missing = sorted(
+        set(np.unique(y[parts.test]).tolist()) - set(np.unique(y[parts.train]).tolist()), key=str
+    )
     if task.is_classification and missing:
-        said.warn(f"{counted(len(missing), 'class', 'classes')} of the test rows do not occur in training: {quoted(missing)}.")
+        said.warn(
+            f"{counted(len(missing), 'class', 'classes')} of the test rows do not occur in training: {quoted(missing)}."
+        )
     if task.is_classification and len(np.unique(y[parts.train])) < 2:
         raise RunError("the training rows hold one class only: split otherwise, or have more rows")
-    return (parts.train, parts.test), text
-
-
-def _say_kinds(schema: Schema, display: Display) -> None:
-    by_kind: dict[str, list[str]] = {}
-    for name in schema.features:
-        by_kind.setdefault(schema.columns[name].kind, []).append(name)
-    for kind, names in by_kind.items():
-        display.fact(kind, f"{len(names):,}: {listed(names, 8)}")
+    return parts.train, parts.test, text

@@ -18,7 +18,9 @@ TOP = 24
 _SAMPLE = 20_000
 
 
-def importances(model: Any, frame: pl.DataFrame, y: np.ndarray, measure: Scorer, *, seed: int) -> dict[str, Any]:
+def importances(
+    model: Any, frame: pl.DataFrame, y: np.ndarray, measure: Scorer, *, seed: int
+) -> dict[str, Any]:
     """Permutation importance of each column of the table on rows held out from the fit (Breiman, 2001).
 
     A column's importance is what the measure loses when the column is shuffled. Columns that tell the same share it:
@@ -38,7 +40,10 @@ def importances(model: Any, frame: pl.DataFrame, y: np.ndarray, measure: Scorer,
     def drops(name: str, random: np.random.Generator) -> list[float]:
         of_column = sources == name
         return [
-            best - measure.goodness(value_of(measure, learner, _shuffled(X, of_column, random.permutation(len(truth))), truth))
+            best
+            - measure.goodness(
+                value_of(measure, learner, _shuffled(X, of_column, random.permutation(len(truth))), truth)
+            )
             for _ in range(REPEATS)
         ]
 
@@ -79,7 +84,9 @@ def effects(model: Any, frame: pl.DataFrame, seed: int) -> dict[str, Any] | None
     order = np.argsort(-np.abs(moved), axis=None, kind="stable")[:TOP]
     order = order[moved.ravel()[order] != 0]
     of_class, column = np.unravel_index(order, moved.shape)
-    labelled = [f"{names[j]} → {classes[i]}" if len(moved) > 1 else str(names[j]) for i, j in zip(of_class, column)]
+    labelled = [
+        f"{names[j]} → {classes[i]}" if len(moved) > 1 else str(names[j]) for i, j in zip(of_class, column)
+    ]
     return {
         "names": labelled,
         "values": [float(moved[i, j]) for i, j in zip(of_class, column)],
@@ -96,7 +103,9 @@ def _weights(learner: Any) -> tuple[np.ndarray | None, list[Any]]:
     if hasattr(learner, "feature_log_prob_"):  # naive Bayes on counts: log odds against the mean class
         log = np.asarray(learner.feature_log_prob_, dtype=np.float64)
         return (log[1:] - log[:1] if len(log) == 2 else log - log.mean(axis=0)), classes
-    if hasattr(learner, "theta_") and hasattr(learner, "var_"):  # Gaussian naive Bayes: distance of means in variances
+    if hasattr(learner, "theta_") and hasattr(
+        learner, "var_"
+    ):  # Gaussian naive Bayes: distance of means in variances
         theta, var = np.asarray(learner.theta_), np.asarray(learner.var_).mean(axis=0)
         apart = theta[1:] - theta[:1] if len(theta) == 2 else theta - theta.mean(axis=0)
         return apart / np.maximum(var, np.finfo(float).tiny), classes

@@ -13,13 +13,17 @@ from tripos import metrics, plotting
 from tripos.selection import calibration_curve
 
 MOST_CURVES = 8  # one-against-rest curves of a multiclass task
-MOST_CONFUSED = 60
+MOST_BARS = 15
 
 
 def draw(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[str, str]:
     """Every figure that fits the run, by name."""
     figures = _of_the_search(record)
-    figures |= _of_regression(record, predictions) if record["task"]["kind"] == "regression" else _of_classes(record, predictions)
+    figures |= (
+        _of_regression(record, predictions)
+        if record["task"]["kind"] == "regression"
+        else _of_classes(record, predictions)
+    )
     return {name: svg for name, svg in figures.items() if svg}
 
 
@@ -38,9 +42,15 @@ def sketch(column: Mapping[str, Any]) -> str:
 
 
 def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:
-    board = [row for row in record["leaderboard"] if not row["failure"] and row["rows"] == record["leaderboard"][0]["rows"]]
+    board = [
+        row
+        for row in record["leaderboard"]
+        if not row["failure"] and row["rows"] == record["leaderboard"][0]["rows"]
+    ]
     figures = {}
-    if sum(not row["baseline"] for row in board) > 1:  # the baseline, far away, would press the others together
+    if (
+        sum(not row["baseline"] for row in board) > 1
+    ):  # the baseline, far away, would press the others together
         board = [row for row in board if not row["baseline"]]
     if len(board) > 1:
         figures["leaderboard"] = plotting.svg(
@@ -65,7 +75,11 @@ def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:
     importances = record["uses"].get("importances")
     if importances and len(importances["names"]) > 1:
         figures["importances"] = plotting.svg(
-            plotting.importances, importances["mean"], importances["sd"], importances["names"], top=15
+            plotting.importances,
+            importances["mean"][:MOST_BARS],
+            importances["sd"][:MOST_BARS],
+            importances["names"][:MOST_BARS],
+            top=MOST_BARS,
         )
     coefficients = record["uses"].get("coefficients")
     if coefficients and coefficients["names"]:
@@ -96,7 +110,9 @@ def _of_classes(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[st
         "confusion": plotting.svg(plotting.confusion_matrix, counts, present),
     }
     columns = {label: probability_column(label) for label in classes}
-    known = {label: predictions[name].to_numpy() for label, name in columns.items() if name in predictions.columns}
+    known = {
+        label: predictions[name].to_numpy() for label, name in columns.items() if name in predictions.columns
+    }
     if task["kind"] == "binary" and known:
         return figures | _of_two_classes(task, truth, known[task["positive"]])
     return figures | _one_against_rest(truth, known)
@@ -114,10 +130,16 @@ def _of_two_classes(task: Mapping[str, Any], truth: np.ndarray, probability: np.
     return {
         "roc": plotting.svg(plotting.roc_curve, fpr, tpr, area=area),
         "pr": plotting.svg(
-            plotting.precision_recall_curve, precision, recall, area=average, prevalence=float(positive.mean())
+            plotting.precision_recall_curve,
+            precision,
+            recall,
+            area=average,
+            prevalence=float(positive.mean()),
         ),
         "calibration": plotting.svg(plotting.calibration, curve.predicted, curve.observed, count=curve.count),
-        "scores": plotting.svg(plotting.score_distribution, probability, truth, labels=task["classes"], threshold=0.5),
+        "scores": plotting.svg(
+            plotting.score_distribution, probability, truth, labels=task["classes"], threshold=0.5
+        ),
     }
 
 
@@ -127,7 +149,10 @@ def _one_against_rest(truth: np.ndarray, known: Mapping[Any, np.ndarray]) -> dic
         own = truth == label
         if own.any() and not own.all():
             areas[label] = metrics.roc_auc_score(own, probability)
-            curves[label] = (metrics.roc_curve(own, probability), metrics.precision_recall_curve(own, probability))
+            curves[label] = (
+                metrics.roc_curve(own, probability),
+                metrics.precision_recall_curve(own, probability),
+            )
     worst = sorted(areas, key=areas.__getitem__)[:MOST_CURVES]
     if not worst:
         return {}

@@ -70,7 +70,9 @@ def learning_curve(
 
     while True:
         try:
-            curve = grow(model, frame, y, sizes=sizes, scorer=measure, repeats=held, on_point=after, random_state=seed)
+            curve = grow(
+                model, frame, y, sizes=sizes, scorer=measure, repeats=held, on_point=after, random_state=seed
+            )
             return curve, int(curve.sizes[-1]) < sizes[-1]
         except ValueError:  # no repeat can be fitted on so few rows
             if len(sizes) == 1:
@@ -91,7 +93,11 @@ def described(curve: LearningCurve, cut: bool, baseline: float) -> dict[str, Any
     except ValueError:
         headline, text, kind, more = "There are too few rows for a curve", "", "unknown", False
     return {
-        **{"sizes": curve.sizes.tolist(), "train": curve.train_scores.tolist(), "valid": curve.validation_scores.tolist()},
+        **{
+            "sizes": curve.sizes.tolist(),
+            "train": curve.train_scores.tolist(),
+            "valid": curve.validation_scores.tolist(),
+        },
         **{"fit_seconds": curve.fit_seconds.tolist(), "cut": cut, "baseline": baseline},
         **{"kind": kind, "more_rows_help": more, "headline": headline, "text": text},
     }

@@ -73,9 +73,15 @@ def predict_table(
         for chunk in chunks(table, {"header": _has_header(list(known)), **config.read}, [*known, *carry]):
             for name in carry:
                 if name not in chunk.columns:
-                    raise TableError(f"--carry names {name!r}, but the table has no such column. {closest(name, chunk.columns)}")
-            lacking = any(name not in chunk.columns for name in model[0].schema_.features)  # which the model says best
-            predicted = predictions(model, chunk if lacking else chunk.select(n for n in chunk.columns if n in known))
+                    raise TableError(
+                        f"--carry names {name!r}, but the table has no such column. {closest(name, chunk.columns)}"
+                    )
+            lacking = any(
+                name not in chunk.columns for name in model[0].schema_.features
+            )  # which the model says best
+            predicted = predictions(
+                model, chunk if lacking else chunk.select(n for n in chunk.columns if n in known)
+            )
             row = pl.Series("row", range(rows, rows + chunk.height), dtype=pl.Int64)
             write(pl.DataFrame([row, *(chunk[name] for name in carry), *predicted.iter_columns()]))
             rows += chunk.height
@@ -106,9 +112,15 @@ def chunks(table: str, read: Mapping[str, Any], columns: Sequence[str]) -> Itera
     if scan is not None and path.is_file():
         lazy = scan(path)
         there = lazy.collect_schema().names()
-        yield from lazy.select(name for name in dict.fromkeys(columns) if name in there).collect_batches(chunk_size=ROWS)
+        yield from lazy.select(name for name in dict.fromkeys(columns) if name in there).collect_batches(
+            chunk_size=ROWS
+        )
         return
-    if path.is_file() and path.suffix.lower() in TEXTS and (source := Source(str(path), path)).text_size() > 2 * PIECE:
+    if (
+        path.is_file()
+        and path.suffix.lower() in TEXTS
+        and (source := Source(str(path), path)).text_size() > 2 * PIECE
+    ):
         encoding = encoding_of(source, read.get("encoding"))
         if not encoding.startswith(("utf-16", "utf-32")):  # a newline is one byte
             for piece in _pieces(source, header=read.get("header") is not False):
@@ -142,7 +154,11 @@ def _writer(out: Path | None, json_lines: bool) -> Iterator[Write]:
         first = [True]
 
         def to_stdout(frame: pl.DataFrame) -> None:
-            text = frame.write_ndjson() if json_lines else frame.write_csv(include_header=first.pop() if first else False)
+            text = (
+                frame.write_ndjson()
+                if json_lines
+                else frame.write_csv(include_header=first.pop() if first else False)
+            )
             sys.stdout.write(text)
 
         yield to_stdout
@@ -154,7 +170,11 @@ def _writer(out: Path | None, json_lines: bool) -> Iterator[Write]:
     parts: list[Path] = []
     try:
         with clear_disk_errors(out.parent):
-            with _to_parts(temporary, parts) if out.suffix.lower() == ".parquet" else _to_text(temporary, out) as write:
+            with (
+                _to_parts(temporary, parts)
+                if out.suffix.lower() == ".parquet"
+                else _to_text(temporary, out) as write
+            ):
                 yield write
             os.replace(temporary, out)
     except FileNotFoundError as error:
@@ -172,7 +192,11 @@ def _to_text(temporary: Path, out: Path) -> Iterator[Write]:
             if out.suffix.lower() in (".jsonl", ".ndjson"):
                 frame.write_ndjson(file)
             else:
-                frame.write_csv(file, include_header=file.tell() == 0, separator="\t" if out.suffix.lower() == ".tsv" else ",")
+                frame.write_csv(
+                    file,
+                    include_header=file.tell() == 0,
+                    separator="\t" if out.suffix.lower() == ".tsv" else ",",
+                )
 
         yield write
 

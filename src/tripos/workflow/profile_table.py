@@ -27,7 +27,11 @@ def _row(column: Mapping[str, Any], left_out: Mapping[str, str]) -> dict[str, An
         "distinct": f"{column['distinct']:,}",
         "text": _values(column),
         "sketch": column["sketch"],
-        "link": "" if is_target or not linked else f"{linked['value']:+.2f}" if linked["value"] < 0 else f"{linked['value']:.2f}",
+        "link": ""
+        if is_target or not linked
+        else f"{linked['value']:+.2f}"
+        if linked["value"] < 0
+        else f"{linked['value']:.2f}",
         "link_measure": "" if is_target or not linked else linked["measure"],
         "score": "" if is_target or not score else f"{score['value']:.2f}",
         "left_out": left_out.get(column["name"], ""),
@@ -44,7 +48,9 @@ def _values(column: Mapping[str, Any]) -> str:
     if not top:
         return "hardly a value twice" if column["distinct"] else "no value"
     more = column["distinct"] - len(top)
-    return ", ".join(f"{value} ({rows:,})" for value, rows in top) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(f"{value} ({rows:,})" for value, rows in top) + (
+        f" and {more:,} more" if more > 0 else ""
+    )
 
 
 def _plain(value: Any) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from tripos.compute.budget import readable_bytes
+from tripos.errors import TriposWarning
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.store import RunSummary
 from tripos.workflow.wording import number, readable_seconds, shown
@@ -55,7 +58,9 @@ class Display:
 class Lines(Display):
     """One line for each thing that happens: what a log file, a pipe or a notebook shows."""
 
-    def __init__(self, stream: IO[str] | None = None, width: int | None = None, colour: bool | None = None) -> None:
+    def __init__(
+        self, stream: IO[str] | None = None, width: int | None = None, colour: bool | None = None
+    ) -> None:
         from rich.console import Console
 
         stream = sys.stdout if stream is None else stream
@@ -117,7 +122,9 @@ class Live(Lines):
         limit = "" if seconds is None else f", at most {seconds:.0f} s"
         self._note = f"trying{limit}"
         self._task = self._bar.add_task(self._note, total=steps)
-        self._live = RichLive(console=self.console, refresh_per_second=8, get_renderable=self._view, transient=True)
+        self._live = RichLive(
+            console=self.console, refresh_per_second=8, get_renderable=self._view, transient=True
+        )
         self._live.start()
 
     def _view(self) -> Any:
@@ -145,6 +152,37 @@ class Live(Lines):
             self._live = None
 
 
+class Notes:
+    """What the stages warn of, each thing once, shown as it comes."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._display.warn(text)
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+            self._display.fact("note", text)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Turns the library's own warnings into what the run says; others pass."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", TriposWarning)
+            yield
+        for warning in caught:
+            if issubclass(warning.category, TriposWarning):
+                self.note(str(warning.message))
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def display_for(verbose: bool | None = None, stream: IO[str] | None = None) -> Display:
     """The display for where the words go: `None` decides by whether it is a terminal."""
     if verbose is False:
@@ -162,15 +200,21 @@ def runs_table(runs: Iterable[RunSummary]) -> Any:
     for title in ("run", "began", "state", "target", "winner", "test score"):
         table.add_column(title, no_wrap=title != "run", overflow="fold")
     for run in runs:
-        score = "" if run.score is None or run.metric is None else f"{run.metric} {shown(run.metric, run.score)}"
+        score = (
+            "" if run.score is None or run.metric is None else f"{run.metric} {shown(run.metric, run.score)}"
+        )
         cells = (str(run.path), run.created, run.status, run.target, run.winner or "", score)
-        table.add_row(*(Text(printable(cell), style="" if run.status == "complete" else "yellow") for cell in cells))
+        table.add_row(
+            *(Text(printable(cell), style="" if run.status == "complete" else "yellow") for cell in cells)
+        )
     return table
 
 
 def describe(standing: Standing) -> str:
     """One evaluation in one line."""
-    settings = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in standing.params.items())
+    settings = ", ".join(
+        f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in standing.params.items()
+    )
     name = standing.candidate + (f" [{settings}]" if settings else "")
     if standing.failure:
         return f"{name:<48} failed: {standing.failure}"

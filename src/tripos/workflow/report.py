@@ -64,7 +64,9 @@ def render(record: Mapping[str, Any], predictions: pl.DataFrame, config: str, fo
     import jinja2
 
     templates = files("tripos.workflow") / "templates"
-    texts = {name: (templates / f"report.{name}").read_text(encoding="utf-8") for name in ("html.j2", "css", "js")}
+    texts = {
+        name: (templates / f"report.{name}").read_text(encoding="utf-8") for name in ("html.j2", "css", "js")
+    }
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     safe = environment.filters["safe"]
     pictures = {name: safe(svg) for name, svg in figures.draw(record, predictions).items()}
@@ -107,7 +109,9 @@ def _result(record: Mapping[str, Any]) -> dict[str, Any]:
             "chosen": row["name"] == name,
             "less": row.get("less"),
             "value": wording.shown(row["name"], row.get("value")) or "not defined here",
-            "interval": f"{wording.shown(row['name'], row['low'])} to {wording.shown(row['name'], row['high'])}" if "value" in row else "",
+            "interval": f"{wording.shown(row['name'], row['low'])} to {wording.shown(row['name'], row['high'])}"
+            if "value" in row
+            else "",
             "baseline": wording.shown(row["name"], row.get("baseline")),
         }
         for row in test["measures"]
@@ -124,7 +128,11 @@ def _result(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "metric": {"title": record["metric_title"], "minimise": record["minimise"]},
         "test": {**show, "rows": f"{test['rows']:,}", "measures": measures, "text": text},
-        "baseline": {"score": show["baseline"], "says": wording.baseline_says(record["task"]), "note": "what it takes to be of use"},
+        "baseline": {
+            "score": show["baseline"],
+            "says": wording.baseline_says(record["task"]),
+            "note": "what it takes to be of use",
+        },
         "strip": strip,
         "rows": {"text": _rows_text(rows)},
         "split": record["split"],
@@ -133,7 +141,9 @@ def _result(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows_text(rows: Mapping[str, int]) -> str:
     text = f"{rows['train']:,} rows to learn from and {rows['test']:,} to test on, of {rows['read']:,} in the table"
-    return text + (f"; {rows['target_missing']:,} have no target and were left out" if rows["target_missing"] else "")
+    return text + (
+        f"; {rows['target_missing']:,} have no target and were left out" if rows["target_missing"] else ""
+    )
 
 
 def _choice(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +164,8 @@ def _choice(record: Mapping[str, Any]) -> dict[str, Any]:
                 "fit": _seconds(row["fit_seconds"]),
                 "predict": _seconds(row["predict_seconds"]),
                 "size": readable_bytes(row["size"]),
-                "interpretability": row["interpretability"] + ("" if row["rows"] == found["rows"] else f" ({row['rows']:,} rows)"),
+                "interpretability": row["interpretability"]
+                + ("" if row["rows"] == found["rows"] else f" ({row['rows']:,} rows)"),
                 "trials": row["trials"],
             }
         )
@@ -162,7 +173,9 @@ def _choice(record: Mapping[str, Any]) -> dict[str, Any]:
         f"{len(board)} candidates, {found['done']} evaluations, each by {found['folds']} folds of {found['rows']:,} training rows. "
         "Every preparation (filled gaps, levels, words, scales) was learned in each fold from that fold's training rows only."
     )
-    cut = f" Time cut the search: at most {found['planned']} evaluations were planned." if found["cut"] else ""
+    cut = (
+        f" Time cut the search: at most {found['planned']} evaluations were planned." if found["cut"] else ""
+    )
     params = params_text(record["params"])
     note = f"{params or 'default parameters'} · {readable_bytes(record['model_bytes'])} on disk"
     return {
@@ -199,13 +212,23 @@ def _uses(record: Mapping[str, Any]) -> dict[str, Any]:
     uses, title = record["uses"], record["metric_title"]
     found, effects = uses.get("importances"), uses.get("coefficients")
     if not found:
-        return {"text": "The baseline looks at no column.", "importance_caption": "", "coefficient_caption": ""}
+        return {
+            "text": "The baseline looks at no column.",
+            "importance_caption": "",
+            "coefficient_caption": "",
+        }
     text = _leading(found, title)
     caption = (
         f"Loss of {title} when one column is shuffled, on {found['rows']:,} rows held out from the fit. "
         "Columns that tell the same share their importance."
     )
-    toward = "" if not effects else f" To the right: toward “{effects['toward']}”." if effects["toward"] and record["task"]["kind"] == "binary" else ""
+    toward = (
+        ""
+        if not effects
+        else f" To the right: toward “{effects['toward']}”."
+        if effects["toward"] and record["task"]["kind"] == "binary"
+        else ""
+    )
     effect = (
         f"Coefficient times the spread of its column: what moves the answer most, of {effects['columns']:,} encoded columns.{toward}"
         if effects
@@ -242,26 +265,24 @@ def _use(record: Mapping[str, Any], folder: str) -> dict[str, str]:
     place = f"runs/{folder}"
     table = "new-rows.csv"
     shell = f"tripos predict {place} {table} --out predictions.csv"
-    give = "model.predict_proba(rows)   # probabilities, columns in the order of model.classes_" if record["task"]["kind"] != "regression" else ""
-    python = "\n".join(
-        line
-        for line in (
-            "import tripos",
-            "",
-            f'model = tripos.load("{place}/model/model.tripos")   # runs no code from the file',
-            f'rows = tripos.read_table("{table}")',
-            "model.predict(rows)",
-            give,
-        )
-        if line or not give
-    )
-    return {"shell": shell, "python": python.strip()}
+    lines = [
+        "import tripos\n",
+        f'model = tripos.load("{place}/model/model.tripos")  # runs no code from the file',
+        f'rows = tripos.read_table("{table}")',
+        "model.predict(rows)",
+    ]
+    if record["task"]["kind"] != "regression":
+        lines.append("model.predict_proba(rows)  # probabilities, columns in the order of model.classes_")
+    python = "\n".join(lines)
+    return {"shell": shell, "python": python}
 
 
 def _made(record: Mapping[str, Any], config: str) -> dict[str, Any]:
     seconds = record["seconds"]
     memory = record["peak_memory"]
-    cut = "The search was cut by time" if record["search"]["cut"] else "The search went through its whole plan"
+    cut = (
+        "The search was cut by time" if record["search"]["cut"] else "The search went through its whole plan"
+    )
     text = (
         f"{cut}. This configuration makes the same run again, with the same number of evaluations however fast the machine is: "
         "tripos run --config config.toml"

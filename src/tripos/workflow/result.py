@@ -66,8 +66,24 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """What `tripos run --json` prints."""
-        kept = ("task", "metric", "winner", "params", "test", "rows", "features", "left_out", "search", "warnings", "verdict")
-        places = {"path": str(self.path), "report": str(self.report), "model": str(self.path / "model" / "model.tripos")}
+        kept = (
+            "task",
+            "metric",
+            "winner",
+            "params",
+            "test",
+            "rows",
+            "features",
+            "left_out",
+            "search",
+            "warnings",
+            "verdict",
+        )
+        places = {
+            "path": str(self.path),
+            "report": str(self.report),
+            "model": str(self.path / "model" / "model.tripos"),
+        }
         board = [
             {k: row[k] for k in ("candidate", "score", "error", "params", "rows", "failure")}
             for row in self.record["leaderboard"]

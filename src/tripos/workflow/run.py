@@ -162,7 +162,9 @@ def execute(
     experience = gather(config, table, display)
     fitting, refused = candidates_for(experience.task, experience.shape, config.candidates)
     with _folder(config, experience, resume, display) as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a table's were said when it was read, a candidate's are kept with its score
+        warnings.simplefilter(
+            "ignore"
+        )  # a table's were said when it was read, a candidate's are kept with its score
         return _work(config, experience, fitting, refused, folder, display, begin)
 
 
@@ -221,7 +223,16 @@ def _work(
 
     seconds = {"search": found.seconds, "all": clock.perf_counter() - begin}
     whole = record.compose(
-        config, experience, found, refused, measure, winner=winner, curve=curve, test=test, uses=uses, seconds=seconds
+        config,
+        experience,
+        found,
+        refused,
+        measure,
+        winner=winner,
+        curve=curve,
+        test=test,
+        uses=uses,
+        seconds=seconds,
     )
     _write(folder, config, experience, whole, model, predicted, found)
     result = Run(folder.finish(), whole, model)
@@ -242,7 +253,9 @@ def _folds(experience: Experience, config: RunConfig) -> Folds:
     for rows in rungs_for(n_rows, size):
         sample = np.sort(order[:rows])
         k = config.folds or (FOLDS if size * rows < LARGE else FOLDS_OF_A_LARGE_TABLE)
-        parts[rows] = [(sample[fit], sample[valid]) for fit, valid in experience.folds(sample, k, config.seed)]
+        parts[rows] = [
+            (sample[fit], sample[valid]) for fit, valid in experience.folds(sample, k, config.seed)
+        ]
     return Folds(X, experience.y_train, experience.schema, parts)
 
 
@@ -300,7 +313,9 @@ def _curve(
         display.curve_point(point.size, mean, error, (mean - low) / ((measure.perfect - low) or 1.0))
 
     parts = folds.parts[max(folds.parts)]
-    parts = parts if experience.times is None else parts[-1:]  # earlier folds have less of the past to learn from
+    parts = (
+        parts if experience.times is None else parts[-1:]
+    )  # earlier folds have less of the past to learn from
     seconds = max(CURVE_SHARE * config.time, LEAST_CURVE_SECONDS)
     curve, cut = learning_curve(
         model,
@@ -323,13 +338,17 @@ def _tested(
     """The predictions of the test rows, their scores, and the score without rows that repeat training rows."""
     task, y = experience.task, experience.y_test
     predicted, guessed = evaluate.predictions(model, experience.X_test), evaluate.said(dummy, nothing(len(y)))
-    test = evaluate.score_test(y, predicted, guessed, task, derive(config.seed, "bootstrap"), experience.test_groups)
+    test = evaluate.score_test(
+        y, predicted, guessed, task, derive(config.seed, "bootstrap"), experience.test_groups
+    )
     again = evaluate.repeats_of_training(experience.X_train, experience.X_test)
     test |= {"repeats": int(again.sum()), "score_without_repeats": None}
     if again.any() and not again.all():
         with suppress(ValueError):  # one class only is left
             fresh = ~again
-            test["score_without_repeats"] = evaluate.measured(measure, y[fresh], predicted.filter(pl.Series(fresh)), task)
+            test["score_without_repeats"] = evaluate.measured(
+                measure, y[fresh], predicted.filter(pl.Series(fresh)), task
+            )
     return predicted, test
 
 

@@ -129,9 +129,13 @@ class _Sampler:
         self._trial: Any = None
         defaults = candidate.estimator({}, 0).get_params()
         known = {name: defaults[name] for name in self._space if name in defaults}
-        if known and all(self._space[name]._contains(self._space[name].to_internal_repr(v)) for name, v in known.items()):
+        if known and all(
+            self._space[name]._contains(self._space[name].to_internal_repr(v)) for name, v in known.items()
+        ):
             self._study.add_trial(
-                optuna.trial.create_trial(params=known, distributions={n: self._space[n] for n in known}, value=default.score)
+                optuna.trial.create_trial(
+                    params=known, distributions={n: self._space[n] for n in known}, value=default.score
+                )
             )
 
     def ask(self) -> dict[str, Any] | None:
@@ -219,7 +223,11 @@ def search(
         display.trying(step.candidate.name)
         known = journal.get(step.key)
         start = budget.spent
-        patience = max(budget.seconds - seconds, budget.seconds / 4) if trials is None and board.has_learner else math.inf
+        patience = (
+            max(budget.seconds - seconds, budget.seconds / 4)
+            if trials is None and board.has_learner
+            else math.inf
+        )
         standing = assess(step, patience) if known is None else Standing.from_dict(known["standing"])
         took = budget.spent - start if known is None else float(known["seconds"])
         if known is None:

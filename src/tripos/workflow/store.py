@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import tripos
 from tripos.errors import ArtifactError, RunError
 from tripos.workflow.config import RunConfig, read_config
 
@@ -39,7 +40,9 @@ def clear_disk_errors(folder: Path) -> Iterator[None]:
                 "free some space and start the run again with --resume"
             ) from cause
         if number in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RunError(f"{folder} may not be written: {os.strerror(number)}; choose another folder with --out") from cause
+            raise RunError(
+                f"{folder} may not be written: {os.strerror(number)}; choose another folder with --out"
+            ) from cause
         raise
 
 
@@ -226,7 +229,9 @@ def _summary(folder: Path) -> RunSummary:
     else:
         metrics = read_json(folder / "metrics.json")
         winner, metric, score = metrics["winner"], metrics["metric"], metrics["test"]["score"]
-    return RunSummary(folder, status, config.target, config.table, record.get("created", ""), winner, metric, score)
+    return RunSummary(
+        folder, status, config.target, config.table, record.get("created", ""), winner, metric, score
+    )
 
 
 def find_resumable(config: RunConfig, fingerprint: str) -> Path | None:
@@ -246,9 +251,16 @@ def find_resumable(config: RunConfig, fingerprint: str) -> Path | None:
         then, record = read_config(run.path / "config.toml")
         if record.get("fingerprint") != fingerprint:
             raise RunError(f"the table has changed since {run.path} began: start again without --resume")
+        if record.get("tripos") != tripos.__version__:
+            raise RunError(
+                f"{run.path} was begun by tripos {record.get('tripos')}, this is {tripos.__version__}: their scores may "
+                "differ, so start again without --resume"
+            )
         changed = config.differences(then)
         if changed:
-            raise RunError(f"{run.path} was begun with other settings: {'; '.join(changed)}. Start again without --resume")
+            raise RunError(
+                f"{run.path} was begun with other settings: {'; '.join(changed)}. Start again without --resume"
+            )
         return run.path
     return None
 
@@ -258,7 +270,9 @@ def resolve_run(run: Path | str, out: Path | str = "runs") -> Path:
     if str(run) == "last":
         complete = [r.path for r in list_runs(out) if r.status == "complete"]
         if not complete:
-            raise RunError(f"there is no finished run in {out}; make one with: tripos run TABLE --target COLUMN")
+            raise RunError(
+                f"there is no finished run in {out}; make one with: tripos run TABLE --target COLUMN"
+            )
         return complete[0]
     for path in (Path(run), Path(out) / run):
         if path.is_dir():
@@ -304,7 +318,9 @@ def _lock(path: Path) -> IO[bytes] | None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise RunError(f"{path.parent} is being worked on by another process; wait for it or stop it first") from None
+        raise RunError(
+            f"{path.parent} is being worked on by another process; wait for it or stop it first"
+        ) from None
     return file
 
 

@@ -93,7 +93,13 @@ def name_task(y: np.ndarray, config: RunConfig, schema: Schema) -> Task:
         return Task(kind, config.target, measure.name, schema.task_reason, why)
     classes, counts = np.unique(y, return_counts=True)
     return Task(
-        kind, config.target, measure.name, schema.task_reason, why, tuple(classes.tolist()), tuple(counts.tolist())
+        kind,
+        config.target,
+        measure.name,
+        schema.task_reason,
+        why,
+        tuple(classes.tolist()),
+        tuple(counts.tolist()),
     )
 
 
@@ -109,6 +115,8 @@ def target_array(column: pl.Series, kind: str | None) -> np.ndarray:
         return column.to_numpy()
     if column.dtype.is_numeric():
         values = column.to_numpy()
-        whole = values.dtype.kind != "f" or bool(np.all(values == np.round(values)) and np.abs(values).max() < 2**53)
+        whole = values.dtype.kind != "f" or bool(
+            np.all(values == np.round(values)) and np.abs(values).max() < 2**53
+        )
         return values.astype(np.int64) if whole else values
     return np.asarray(column.cast(pl.String).to_list(), dtype=object)

@@ -59,7 +59,9 @@ class Folds:
         For each number of rows (see `rungs`) the folds, as positions in `frame`.
     """
 
-    def __init__(self, frame: pl.DataFrame, y: np.ndarray, schema: Any, parts: Mapping[int, Sequence[Fold]]) -> None:
+    def __init__(
+        self, frame: pl.DataFrame, y: np.ndarray, schema: Any, parts: Mapping[int, Sequence[Fold]]
+    ) -> None:
         self.frame, self.y, self.schema, self.parts = frame, y, schema, parts
         self._kept: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
         self._limit = min(_MOST_CACHED, _SHARE_OF_MEMORY * free_memory())
@@ -68,7 +70,9 @@ class Folds:
         """Fold k of the folds over `rows` rows, as the candidate needs it."""
         if candidate.is_baseline:
             train, valid = self.parts[rows][k]
-            return Encoded(nothing(len(train)), self.y[train], nothing(len(valid)), self.y[valid], 0.0, 0.0, 0)
+            return Encoded(
+                nothing(len(train)), self.y[train], nothing(len(valid)), self.y[valid], 0.0, 0.0, 0
+            )
         key = (candidate.preparation, rows, k)
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -133,9 +137,13 @@ def evaluate(
         try:
             for k in range(n_folds):
                 if k and budget.over:
-                    late = f"given up after {k} of {n_folds} folds, which took {readable_seconds(budget.spent)}"
+                    late = (
+                        f"given up after {k} of {n_folds} folds, which took {readable_seconds(budget.spent)}"
+                    )
                     return Standing(**about, failure=late, abandoned=True)
-                score, *took, size = _one_fold(candidate, params, folds.encoded(candidate, rows, k), scorer, seed)
+                score, *took, size = _one_fold(
+                    candidate, params, folds.encoded(candidate, rows, k), scorer, seed
+                )
                 if not np.isfinite(score):
                     raise ValueError(f"the score of fold {k + 1} is {score}")
                 scores.append(score)
@@ -146,9 +154,11 @@ def evaluate(
         except Exception as error:
             return Standing(**about, failure=one_line(error))
     fit, predict = np.mean(seconds, axis=0).tolist()
-    said = sorted({one_line(warning.message) for warning in caught if _concerns_user(warning)})
+    said = [one_line(warning.message) for warning in caught if _concerns_user(warning)]
     size = int(np.mean(sizes))
-    return Standing(**about, folds=scores, fit_seconds=fit, predict_seconds=predict, size=size, warnings=said)
+    return Standing(
+        **about, folds=scores, fit_seconds=fit, predict_seconds=predict, size=size, warnings=_once(said)
+    )
 
 
 def _one_fold(
@@ -169,6 +179,11 @@ def value_of(measure: Scorer, model: Any, X: Any, y: np.ndarray) -> float:
     return measure.measure(y, measure.predict(model, X), classes=getattr(model, "classes_", None))
 
 
+def _once(said: list[str]) -> list[str]:
+    """The first of the warnings of one learner: the folds' say the same with other numbers."""
+    return said[:1] if len(said) < 2 else [f"{said[0]} (and {len(said) - 1} more)"]
+
+
 def _concerns_user(warning: warnings.WarningMessage) -> bool:
     """What a learner says of its fit; what a table is like was said when it was read."""
     return issubclass(warning.category, ConvergenceWarning | DataWarning)
@@ -177,7 +192,7 @@ def _concerns_user(warning: warnings.WarningMessage) -> bool:
 def one_line(error: BaseException | str) -> str:
     """What an error or a warning says, in one line of bearable length."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:299] + "…"
+    return text if len(text) <= 160 else text[:159] + "…"
 
 
 def held_bytes(thing: Any, depth: int = 6) -> int:
@@ -194,7 +209,11 @@ def held_bytes(thing: Any, depth: int = 6) -> int:
         return sum(held_bytes(k, depth - 1) + held_bytes(v, depth - 1) for k, v in thing.items())
     if isinstance(thing, list | tuple | set):
         return sum(held_bytes(part, depth - 1) for part in thing)
-    return held_bytes(vars(thing), depth - 1) if hasattr(thing, "__dict__") and not isinstance(thing, type) else 8
+    return (
+        held_bytes(vars(thing), depth - 1)
+        if hasattr(thing, "__dict__") and not isinstance(thing, type)
+        else 8
+    )
 
 
 def _is_text(value: Any) -> bool:

@@ -26,7 +26,7 @@ def shown(name: str, value: float | None) -> str:
     if name in _SHARES or name.rpartition("_")[0] in _SHARES:
         return f"{100 * value:.1f} %"
     if abs(value) < 2 and not name.endswith("error"):
-        return f"{value:z.3f}"
+        return f"{value:z.3f}".replace("-", "\N{MINUS SIGN}")
     return number(value)
 
 
@@ -86,7 +86,7 @@ def verdict(record: Mapping[str, Any]) -> dict[str, str]:
         f"{record['winner']} was chosen among {tried} by {record['search']['folds']}-fold cross-validation, before the "
         f"test rows were looked at, once. {_luck(record)}"
     )
-    return {"headline": headline, "detail": f"{_labelled_right(record)}{detail}"}
+    return {"headline": headline, "detail": f"{_in_plain_terms(record)}{detail}"}
 
 
 def _luck(record: Mapping[str, Any]) -> str:
@@ -101,13 +101,16 @@ def _luck(record: Mapping[str, Any]) -> str:
     return f"With other test rows the score would lie between {low} and {high} about 95 times in 100."
 
 
-def _labelled_right(record: Mapping[str, Any]) -> str:
-    """What a score means in rows, for classification measures that are not about labels."""
+def _in_plain_terms(record: Mapping[str, Any]) -> str:
+    """What the score means in rows or in the target's own unit, where the measure itself does not say it."""
     found = {row["name"]: row for row in record["test"].get("measures", ()) if "value" in row}
-    if record["metric"] in _SHARES or "accuracy" not in found:
+    if record["task"]["kind"] == "regression":
+        name, says = "mean_absolute_error", "It is off by {} on average, the baseline by {}. "
+    else:
+        name, says = "accuracy", "It gives {} of them the right label, the baseline {}. "
+    if record["metric"] in (*_SHARES, name) or name not in found:
         return ""
-    right = found["accuracy"]
-    return f"It gives {shown('accuracy', right['value'])} of them the right label; the baseline {shown('accuracy', right['baseline'])}. "
+    return says.format(shown(name, found[name]["value"]), shown(name, found[name]["baseline"]))
 
 
 def beats_baseline(record: Mapping[str, Any]) -> bool:
