@@ -46,8 +46,8 @@ class Variant:
     requires: str | None = None
 
 
-#: Numbers cut into intervals let a linear model bend: on adult the error falls from 14.8 to 13.7 %, on california-housing
-#: R2 rises from 0.65 to 0.74. A tree finds the cuts that matter, thirty equal ones follow any curve; neither wins always.
+#: Numbers cut into intervals let a linear model bend: on adult the error falls from 14.8 to 13.7 %, on
+#: california-housing R2 rises from 0.65 to 0.74. A tree finds the cuts that matter, thirty equal ones follow any curve.
 BINNED = (
     Variant("tree bins", {"numbers": "bins", "scale": "none", "binning": "tree"}, requires="number"),
     Variant("30 bins", {"numbers": "bins", "scale": "none", "n_bins": 30}, requires="number"),
@@ -80,7 +80,7 @@ class Shape:
     kinds: Mapping[str, int]
 
     def has(self, kind: str) -> bool:
-        """Whether there is a column of the kind; "category" stands for all that is neither number, date nor text."""
+        """Whether there is such a column; "category" is all that is neither number, date nor text."""
         alone = ("number", "date", "text")
         if kind in alone:
             return self.kinds.get(kind, 0) > 0

@@ -1,4 +1,4 @@
-"""Which columns a run learns from, and by which it orders its rows: keys, constants and leaks are left out, and said."""
+"""Which columns a run learns from and orders its rows by; keys, constants and leaks stay out, and it says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEARLY_SURE = 0.995  # AUC or R2 of one column far above all others: more often 
 
 
 def choose_columns(schema: Schema, frame: pl.DataFrame, config: RunConfig) -> tuple[Schema, dict[str, str]]:
-    """The schema without columns that only name rows, say nothing, or that the user excludes; with those he keeps."""
+    """The schema without columns that only name rows, say nothing or are excluded; with those the user keeps."""
     left_out: dict[str, str] = {}
     for name, column in schema.columns.items():
         if name == schema.target:

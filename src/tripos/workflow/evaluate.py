@@ -17,7 +17,7 @@ MOST_RESAMPLED_ROWS = 20_000_000  # rows x resamples: beyond, fewer resamples
 
 
 def predictions(model: Any, frame: pl.DataFrame) -> pl.DataFrame:
-    """What a fitted pipeline says of each row: `prediction`, and `p(class)` for each class where it gives probabilities."""
+    """What a fitted pipeline says of each row: `prediction`, and `p(class)` where it gives probabilities."""
     return said(model[-1], model[:-1].transform(frame))  # encoded once, for labels and probabilities
 
 

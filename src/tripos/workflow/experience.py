@@ -110,7 +110,7 @@ class Experience:
         return nested_order(np.arange(len(self.y_train)), self.classes, seed)
 
     def folds(self, rows: np.ndarray, k: int, seed: int) -> list[Fold]:
-        """k folds of some training rows that respect classes, groups or time; fewer where the rows do not allow k."""
+        """k folds of training rows that respect classes, groups or time; fewer where there are too few rows."""
         groups = None if self.groups is None else self.groups[rows]
         times = None if self.times is None else self.times[rows]
         most = len(rows) if groups is None else len(np.unique(groups))
@@ -174,7 +174,7 @@ def gather(config: RunConfig, table: Any, display: Display) -> Experience:
 
 
 def _read(config: RunConfig, table: Any, said: Notes, display: Display) -> tuple[pl.DataFrame, str]:
-    """The table, and what tells it from any other; refused when it does not fit or lacks a column that is named."""
+    """The table and its fingerprint; refused when it does not fit or lacks a column that is named."""
     name = config.table or "a data frame"
     display.stage(f"Experience: {name}")
     unknown = sorted(set(config.read) - set(_READING))
@@ -292,8 +292,8 @@ def _split(
     text = parts.how
     if when is not None and not config.timed:
         said.warn(
-            f"The rows stand in the order of {when!r}, so the latest {config.test:.0%} are the test, as a forecast would "
-            "meet them; --time-column none splits at random."
+            f"The rows stand in the order of {when!r}, so the latest {config.test:.0%} are the test, "
+            "as a forecast would meet them; --time-column none splits at random."
         )
     if when is not None:
         text = f"by time: the latest rows by {when}"

@@ -23,12 +23,12 @@ def importances(
 ) -> dict[str, Any]:
     """Permutation importance of each column of the table on rows held out from the fit (Breiman, 2001).
 
-    A column's importance is what the measure loses when the column is shuffled. Columns that tell the same share it:
-    shuffling one of them alone costs little.
+    A column's importance is what the measure loses when the column is shuffled. Columns that tell the same
+    share it: shuffling one of them alone costs little.
 
-    What the encoder makes of a row does not depend on other rows, so that shuffling a column of the table and shuffling
-    all that was made of it is the same. The table is therefore encoded once, where `selection.permutation_importance`,
-    which knows no encoder, would encode it for every shuffle: 200 times for ames.
+    What the encoder makes of a row does not depend on other rows, so that shuffling a column of the table and
+    shuffling all that was made of it is the same. The table is therefore encoded once, where
+    `selection.permutation_importance`, which knows no encoder, would encode it for every shuffle: 400 times for ames.
     """
     rows = np.sort(generator(seed).permutation(len(y))[:MOST_ROWS])
     encoder, learner = model[0], model[-1]

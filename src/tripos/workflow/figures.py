@@ -28,7 +28,7 @@ def draw(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[str, str]
 
 
 def sketch(column: Mapping[str, Any]) -> str:
-    """The shape of one column as bars in a hundred bytes: a table may have hundreds; empty when the profile holds none."""
+    """The shape of one column as bars, in a hundred bytes: a table may have hundreds of columns."""
     counts = column.get("sketch") or []
     most = max(counts, default=0)
     if not most:
@@ -38,7 +38,8 @@ def sketch(column: Mapping[str, Any]) -> str:
         for k, rows in enumerate(counts)
         if rows
     )
-    return f'<svg viewBox="0 0 {4 * max(len(counts), 6)} 20" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>'
+    box = f"0 0 {4 * max(len(counts), 6)} 20"
+    return f'<svg viewBox="{box}" preserveAspectRatio="none" aria-hidden="true">{bars}</svg>'
 
 
 def _of_the_search(record: Mapping[str, Any]) -> dict[str, str]:

@@ -90,7 +90,7 @@ def predict_table(
 
 
 def _has_header(columns: Sequence[str]) -> bool:
-    """Whether a text table names its columns: the one that was learned from did, unless it got the reader's names."""
+    """Whether a text table names its columns: as the one learned from did, unless it got the reader's names."""
     return columns != [f"column_{j + 1}" for j in range(len(columns))]
 
 

@@ -82,7 +82,10 @@ def _doubts(record: dict[str, Any], found: SearchResult) -> Iterable[str]:
     test, metric = record["test"], record["metric"]
     scores = [test["score"], found.board.winner.score]  # a small test is perfect by luck, all folds are not
     if all(wording.too_good(score, test["baseline"], record["perfect"]) for score in scores):
-        yield "The score is almost perfect. More often than not that means a column holds the answer: look at what the model uses."
+        yield (
+            "The score is almost perfect. More often than not that means a column holds the answer: "
+            "look at what the model uses."
+        )
     if test["repeats"]:
         without = test["score_without_repeats"]
         then = "" if without is None else f"; without them the score is {wording.shown(metric, without)}"

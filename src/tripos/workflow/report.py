@@ -170,8 +170,9 @@ def _choice(record: Mapping[str, Any]) -> dict[str, Any]:
             }
         )
     text = (
-        f"{len(board)} candidates, {found['done']} evaluations, each by {found['folds']} folds of {found['rows']:,} training rows. "
-        "Every preparation (filled gaps, levels, words, scales) was learned in each fold from that fold's training rows only."
+        f"{len(board)} candidates, {found['done']} evaluations, each by {found['folds']} folds of "
+        f"{found['rows']:,} training rows. Every preparation (filled gaps, levels, words, scales) was learned in each "
+        "fold from that fold's training rows only."
     )
     cut = (
         f" Time cut the search: at most {found['planned']} evaluations were planned." if found["cut"] else ""
@@ -230,7 +231,8 @@ def _uses(record: Mapping[str, Any]) -> dict[str, Any]:
         else ""
     )
     effect = (
-        f"Coefficient times the spread of its column: what moves the answer most, of {effects['columns']:,} encoded columns.{toward}"
+        "Coefficient times the spread of its column: what moves the answer most, "
+        f"of {effects['columns']:,} encoded columns.{toward}"
         if effects
         else ""
     )
@@ -241,7 +243,8 @@ def _leading(found: Mapping[str, Any], title: str) -> str:
     """Which columns the model would miss most."""
     leading = [name for name, mean in zip(found["names"], found["mean"]) if mean > 0][:3]
     if len(found["names"]) == 1:
-        return f"There is one column to learn from, {found['names'][0]}; shuffling it costs {found['mean'][0]:.3g} of {title}."
+        only, loss = found["names"][0], found["mean"][0]
+        return f"There is one column to learn from, {only}; shuffling it costs {loss:.3g} of {title}."
     if not leading:
         return "No single column is missed when it is shuffled: what they tell, they tell together."
     named = leading[0] if len(leading) == 1 else f"{', '.join(leading[:-1])} and {leading[-1]}"
@@ -284,8 +287,8 @@ def _made(record: Mapping[str, Any], config: str) -> dict[str, Any]:
         "The search was cut by time" if record["search"]["cut"] else "The search went through its whole plan"
     )
     text = (
-        f"{cut}. This configuration makes the same run again, with the same number of evaluations however fast the machine is: "
-        "tripos run --config config.toml"
+        f"{cut}. This configuration makes the same run again, with the same number of evaluations however fast the "
+        "machine is: tripos run --config config.toml"
     )
     facts = [
         ("seconds", f"{seconds['all']:.0f} in all, {seconds['search']:.0f} of them for the search"),

@@ -170,7 +170,7 @@ def execute(
 
 @contextmanager
 def _folder(config: RunConfig, experience: Experience, resume: bool, display: Display) -> Iterator[RunFolder]:
-    """The folder to work in. What stops the run leaves it there to be resumed; a run that cannot succeed leaves none."""
+    """The folder to work in. What stops a run leaves it to be resumed; a run that cannot succeed leaves none."""
     found = find_resumable(config, experience.fingerprint) if resume else None
     if found is not None:
         folder = RunFolder(found)
@@ -365,7 +365,7 @@ def _uses(
 
 
 def _repeatable(config: RunConfig, found: SearchResult) -> RunConfig:
-    """The configuration bound to what was done instead of to the clock; who was given up for want of time stays out."""
+    """The settings bound to what was done instead of to the clock; who was given up for want of time stays out."""
     given_up = {s.candidate for s in found.board.all if s.abandoned and not s.params}
     if not given_up:
         return replace(config, trials=found.done)

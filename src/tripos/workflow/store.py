@@ -253,8 +253,8 @@ def find_resumable(config: RunConfig, fingerprint: str) -> Path | None:
             raise RunError(f"the table has changed since {run.path} began: start again without --resume")
         if record.get("tripos") != tripos.__version__:
             raise RunError(
-                f"{run.path} was begun by tripos {record.get('tripos')}, this is {tripos.__version__}: their scores may "
-                "differ, so start again without --resume"
+                f"{run.path} was begun by tripos {record.get('tripos')}, this is {tripos.__version__}: "
+                "their scores may differ, so start again without --resume"
             )
         changed = config.differences(then)
         if changed:

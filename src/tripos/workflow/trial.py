@@ -164,7 +164,7 @@ def evaluate(
 def _one_fold(
     candidate: Candidate, params: Mapping[str, Any], fold: Encoded, scorer: Scorer, seed: int
 ) -> tuple[float, float, float, int]:
-    """The score, the seconds of the fit and of predicting a thousand rows, and the bytes held; preparation included."""
+    """The score, the seconds of the fit and of a thousand predictions, the bytes held; preparation included."""
     start = time.perf_counter()
     model = candidate.estimator(params, seed).fit(fold.X_train, fold.y_train)
     middle = time.perf_counter()
@@ -196,7 +196,7 @@ def one_line(error: BaseException | str) -> str:
 
 
 def held_bytes(thing: Any, depth: int = 6) -> int:
-    """Bytes of the arrays and texts a fitted object holds: what it weighs in memory, and about what on the disk."""
+    """Bytes of the arrays and texts a fitted object holds: its weight in memory, and about that on the disk."""
     if thing is None or depth == 0:
         return 0
     if isinstance(thing, np.ndarray):

@@ -75,10 +75,15 @@ def verdict(record: Mapping[str, Any]) -> dict[str, str]:
     instead = f"answering {baseline_says(record['task'])} gets {base}"
     if record["winner_is_baseline"]:
         headline = f"Nothing in this table was found to predict {target}."
-        detail = f"No candidate did better than {baseline_says(record['task'])} in cross-validation, so the model saved says just that."
+        detail = (
+            f"No candidate did better than {baseline_says(record['task'])} in cross-validation, "
+            "so the model saved says just that."
+        )
         return {"headline": headline, "detail": detail}
     if not beats_baseline(record):
-        headline = f"The columns hardly help to predict {target}: {title} {score} on {rows} unseen rows, where {instead}."
+        headline = (
+            f"The columns hardly help to predict {target}: {title} {score} on {rows} unseen rows; {instead}."
+        )
     else:
         headline = f"{target} can be predicted: {title} {score} on {rows} unseen rows, where {instead}."
     tried = f"{len(record['leaderboard'])} candidates" if len(record["leaderboard"]) > 1 else "one candidate"
@@ -90,7 +95,7 @@ def verdict(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _luck(record: Mapping[str, Any]) -> str:
-    """What the interval says; without a single error there is nothing to resample, and the rule of three says more."""
+    """What the interval says; without an error there is nothing to resample, and the rule of three says more."""
     test, metric = record["test"], record["metric"]
     if test["low"] == test["high"] and metric == "accuracy":
         return (
