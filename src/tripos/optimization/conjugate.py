@@ -50,7 +50,7 @@ def conjugate_gradients(
     stopping.record(0, 0.0, r, w)
     for step in range(stopping.max_iter + 1):
         value = -0.5 * float(w @ c + w @ r)  # w'Aw / 2 - c'w, since A w = c - r
-        size = float(np.linalg.norm(r))
+        size = float(np.sqrt(r @ r))
         if step:
             stopping.record(step, value, r, w)
         if size <= goal:

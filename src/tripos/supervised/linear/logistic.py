@@ -33,7 +33,7 @@ class LogisticRegression(LinearModel, Classifier):
     The objective is convex, so that every solver name leads to the same answer; the data's shape chooses
     between Newton's method (with a Hessian from a sample of the rows, where there are many) and L-BFGS around
     the diagonal of the Hessian, neither of which notices how features are scaled. Both stop well inside
-    `tol`: at the default the loss is within some 1e-10 (Newton) or 1e-6 (L-BFGS) of its minimum, relative to
+    `tol`: at the default the loss is within some 1e-10 (Newton) or 1e-5 (L-BFGS) of its minimum, relative to
     it.
 
     Parameters

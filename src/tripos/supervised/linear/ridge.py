@@ -20,9 +20,7 @@ from tripos.supervised.linear.normal import NormalEquations, least_norm, penalis
 from tripos.supervised.linear.statistics import SquaredLossModel
 
 ITERATIVE = {"sparse_cg", "lsqr", "sag", "saga"}
-ITERATIVE_TOLERANCE = (
-    0.02  # of `tol`: so that the objective is never above that of solvers that stop at `tol`
-)
+ITERATIVE_TOLERANCE = 0.3  # of `tol`: so that the objective is not above that of solvers that stop there
 
 
 class Ridge(SquaredLossModel):
