@@ -53,7 +53,7 @@ def test_every_road_leads_to_the_same_place(solver, shape):
     rng = np.random.default_rng(0)
     X, Y, weight = rng.normal(size=shape) + 2, rng.normal(size=(shape[0], 2)), rng.random(shape[0])
     settings = dict(alpha=[0.3, 7.0])
-    model = Ridge(solver=solver, tol=1e-8, **settings).fit(X, Y, weight)
+    model = Ridge(solver=solver, tol=1e-10, **settings).fit(X, Y, weight)
     assert_same(model, Peer(solver="svd", **settings).fit(X, Y, weight), 1e-8)
     assert model.solver_ in ("cholesky", "svd", "sparse_cg")
     assert (model.n_iter_ > 1).all() == (model.solver_ == "sparse_cg")
@@ -67,7 +67,7 @@ def test_sparse_rows_give_what_dense_rows_give(solver, d, weighted, fit_intercep
     rng = np.random.default_rng(d)
     X = sp.random_array((300, d), density=0.1, rng=rng, format="csr")
     y, weight = rng.normal(size=300), rng.random(300) if weighted else None
-    model = Ridge(solver=solver, tol=1e-8, fit_intercept=fit_intercept).fit(X, y, weight)
+    model = Ridge(solver=solver, tol=1e-10, fit_intercept=fit_intercept).fit(X, y, weight)
     assert_same(model, Peer(solver="svd", fit_intercept=fit_intercept).fit(X.toarray(), y, weight), 1e-7)
 
 
