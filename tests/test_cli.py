@@ -49,7 +49,9 @@ def test_the_version_is_that_of_the_package():
     assert invoke("--version").output == f"tripos {tripos.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "t.csv"], ["nosuch"], ["runs", "--nosuch"], ["predict", "last"]])
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "t.csv"], ["nosuch"], ["runs", "--nosuch"], ["predict", "last"]]
+)
 def test_a_usage_error_has_exit_code_2(arguments):
     assert invoke(*arguments).exit_code == 2
 
@@ -59,7 +61,9 @@ def test_an_error_is_one_sentence_and_debug_shows_where():
     assert result.exit_code == cli.BAD_INPUT
     assert result.stderr.startswith("tripos: There is no file 'nosuch.csv'")
     assert "Traceback" not in result.output
-    assert invoke("run", "nosuch.csv", "--target", "y", "--debug").exception.__class__.__name__ == "TableError"
+    assert (
+        invoke("run", "nosuch.csv", "--target", "y", "--debug").exception.__class__.__name__ == "TableError"
+    )
 
 
 def test_an_error_in_json_has_the_text_and_the_code():
@@ -85,9 +89,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What `tripos run --json` printed of a small run."""
     folder = tmp_path_factory.mktemp("cli")
     b, noise = [k % 7 for k in range(80)], [(11 * k) % 4 for k in range(80)]
-    rows = pl.DataFrame({"a": range(80), "b": b, "y": ["yes" if x + z > 4 else "no" for x, z in zip(b, noise)]})
+    rows = pl.DataFrame(
+        {"a": range(80), "b": b, "y": ["yes" if x + z > 4 else "no" for x, z in zip(b, noise)]}
+    )
     rows.sample(fraction=1.0, shuffle=True, seed=0).write_csv(folder / "t.csv")
-    result = invoke("run", str(folder / "t.csv"), "--target", "y", "--out", str(folder / "runs"), "--trials", "3", "--json")
+    result = invoke(
+        "run",
+        str(folder / "t.csv"),
+        "--target",
+        "y",
+        "--out",
+        str(folder / "runs"),
+        "--trials",
+        "3",
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     assert "Search" in result.stderr
     return json.loads(result.stdout)

@@ -32,10 +32,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Machine output on standard output; progress goes to standard error.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Machine output on standard output; progress goes to standard error.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Out = Annotated[str, typer.Option("--out", help="Folder that holds the runs.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help='A run\'s folder, its name under --runs, or "last".')]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help='A run\'s folder, its name under --runs, or "last".')
+]
 Many = list[str] | None
 
 
@@ -65,33 +69,62 @@ def _root(
 def run(
     table: Annotated[
         str | None,
-        typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, Arrow, JSON lines, Excel; also gz, zst, a glob, a database URL."),
+        typer.Argument(
+            metavar="TABLE",
+            help="CSV, TSV, Parquet, Arrow, JSON lines, Excel; also gz, zst, a glob, a database URL.",
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    task: Annotated[str | None, typer.Option(help="classification or regression, when the guess is wrong.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression, when the guess is wrong.")
+    ] = None,
     time: Annotated[float | None, typer.Option(help="Seconds for the search.  [default: 60]")] = None,
-    test: Annotated[float | None, typer.Option(help="Share of the rows put aside for the test.  [default: 0.2]")] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Share of the rows put aside for the test.  [default: 0.2]")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="Column whose values stay together in one part.")] = None,
     time_column: Annotated[
         str | None, typer.Option(help='Column to order by: the latest rows are the test. "none" forbids it.')
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="The measure to rank by: accuracy, roc_auc, r2, ...")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The measure to rank by: accuracy, roc_auc, r2, ...")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Folder that receives the run.  [default: runs]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Every random choice follows from it.  [default: 0]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run of this table that was interrupted.")] = False,
-    kind: Annotated[Many, typer.Option(metavar="COLUMN=KIND", help="Give a column's kind, e.g. zip=category.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Every random choice follows from it.  [default: 0]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run of this table that was interrupted.")
+    ] = False,
+    kind: Annotated[
+        Many, typer.Option(metavar="COLUMN=KIND", help="Give a column's kind, e.g. zip=category.")
+    ] = None,
     exclude: Annotated[Many, typer.Option(metavar="COLUMN", help="Never use this column.")] = None,
-    keep: Annotated[Many, typer.Option(metavar="COLUMN", help="Use it although it looks like a leak or an identifier.")] = None,
-    candidate: Annotated[Many, typer.Option(metavar="NAME", help="Try only this learner; may be repeated.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.  [default: 5, 3 of a large table]")] = None,
+    keep: Annotated[
+        Many, typer.Option(metavar="COLUMN", help="Use it although it looks like a leak or an identifier.")
+    ] = None,
+    candidate: Annotated[
+        Many, typer.Option(metavar="NAME", help="Try only this learner; may be repeated.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds of the cross-validation.  [default: 5, 3 of a large table]")
+    ] = None,
     trials: Annotated[int | None, typer.Option(help="Evaluations to make, whatever time they take.")] = None,
-    name: Annotated[str | None, typer.Option(help="First part of the folder's name.  [default: the table's]")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Between the fields of a text table, when the guess is wrong.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="First part of the folder's name.  [default: the table's]")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between the fields of a text table, when the guess is wrong.")
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Of a text table, when the guess is wrong.")] = None,
-    null: Annotated[Many, typer.Option(metavar="TEXT", help="A text that means a missing value; may be repeated.")] = None,
+    null: Annotated[
+        Many, typer.Option(metavar="TEXT", help="A text that means a missing value; may be repeated.")
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="Of an Excel file.")] = None,
     query: Annotated[str | None, typer.Option(help="SQL, when TABLE is a database URL.")] = None,
-    no_header: Annotated[bool, typer.Option("--no-header", help="The first line holds data; columns are x0, x1, ...")] = False,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line holds data; columns are x0, x1, ...")
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="A run's config.toml: make that run again.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result.")] = False,
     as_json: Json = False,
@@ -121,11 +154,18 @@ def run(
 @app.command(epilog="Example: tripos predict last new-customers.csv --out predictions.parquet")
 def predict(
     run: RunName,
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="Rows to predict, with the columns the model learned from.")],
+    table: Annotated[
+        str, typer.Argument(metavar="TABLE", help="Rows to predict, with the columns the model learned from.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .tsv, .parquet, .jsonl. Standard output gets CSV without it.")
+        Path | None,
+        typer.Option(
+            help="File to write: .csv, .tsv, .parquet, .jsonl. Standard output gets CSV without it."
+        ),
     ] = None,
-    carry: Annotated[Many, typer.Option(metavar="COLUMN", help="Copy this column beside the prediction.")] = None,
+    carry: Annotated[
+        Many, typer.Option(metavar="COLUMN", help="Copy this column beside the prediction.")
+    ] = None,
     runs: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
     as_json: Json = False,
     debug: Debug = False,
@@ -134,7 +174,9 @@ def predict(
     with _reporting(as_json, debug):
         from tripos.workflow.predict import predict_table
 
-        done = predict_table(run, table, out, carry=tuple(carry or ()), runs=runs, json_lines=as_json and out is None)
+        done = predict_table(
+            run, table, out, carry=tuple(carry or ()), runs=runs, json_lines=as_json and out is None
+        )
         for note in done["notes"]:
             typer.echo(f"note: {note}", err=True)
         if out is not None:
@@ -256,7 +298,11 @@ def _reporting(as_json: bool, debug: bool) -> Iterator[None]:
             raise
         bad_input = isinstance(error, (TableError, SplitError, ValueError)) or _is_about_input(error)
         known = isinstance(error, (TriposError, OSError))
-        text = str(error) if known else f"{type(error).__name__}: {error} (an error inside tripos; --debug shows where)"
+        text = (
+            str(error)
+            if known
+            else f"{type(error).__name__}: {error} (an error inside tripos; --debug shows where)"
+        )
         _fail(text, BAD_INPUT if bad_input and known else FAILED, as_json)
 
 

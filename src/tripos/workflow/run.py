@@ -219,6 +219,10 @@ def _work(
     model.fit(experience.X_train, experience.y_train)
     dummy = baseline.estimator({}, _seed(config)).fit(nothing(len(experience.y_train)), experience.y_train)
     predicted, test = _tested(config, experience, model, dummy, measure)
+    display.fact(
+        f"E = {len(experience.y_train):,}",
+        f"P = {test['score']:.4f} on {test['rows']:,} test rows, the baseline {test['baseline']:.4f}",
+    )
     uses |= {"coefficients": explain.effects(model, experience.X_train, derive(config.seed, "effects"))}
 
     seconds = {"search": found.seconds, "all": clock.perf_counter() - begin}
