@@ -25,14 +25,22 @@ def main() -> None:
         for case in all_cases():
             console.print(f"{case.name:28s} {case.title}", highlight=False)
         return
+    failed: list[str] = []
     if not options.chart:
         if not options.busy:
             harness.wait_for_quiet()
         for case in [find(name) for name in options.case] or all_cases():
-            result = harness.row(case)
+            try:
+                result = harness.row(case)
+            except RuntimeError as error:
+                failed.append(case.name)
+                console.print(f"{case.name}: {error}", style="red", markup=False)
+                continue
             harness.save(result)
             show(console, result)
     console.print(f"chart: {chart.draw(harness.saved_rows())}, tables: {readme.write(harness.saved_rows())}")
+    if failed:
+        raise SystemExit(f"no row for: {', '.join(failed)}")
 
 
 def show(console: Console, row: dict) -> None:
