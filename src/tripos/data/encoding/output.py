@@ -10,6 +10,10 @@ import scipy.sparse as sp
 from tripos.compute.budget import require
 
 SPARSE_BELOW = 0.1  # share of entries that are not 0 below which CSR is smaller and faster than dense
+SPARSE_BELOW_WHERE_LARGE = (
+    0.25  # the same where the dense table is large: CSR then takes less than half of the memory
+)
+LARGE = 1 << 28  # bytes of such a table
 SPARSE_FROM = 64  # columns: narrower tables are dense whatever they hold
 _ANNOUNCED = 1 << 26  # bytes of a dense result from which the memory budget is asked first
 
@@ -66,7 +70,9 @@ class Pieces:
 
     def worth_csr(self) -> bool:
         """Whether the result is smaller, and faster to learn from, as CSR."""
-        return bool(self.groups or self.texts) and self.width >= SPARSE_FROM and self.density < SPARSE_BELOW
+        is_large = 8 * len(self.numbers) * self.width > LARGE
+        below = SPARSE_BELOW_WHERE_LARGE if is_large else SPARSE_BELOW
+        return bool(self.groups or self.texts) and self.width >= SPARSE_FROM and self.density < below
 
     def dense(self, dtype: np.dtype) -> np.ndarray:
         """A C-contiguous array of shape (n_rows, width), never the caller's own."""
