@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -148,10 +149,33 @@ def topics_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def real_tables_table() -> str:
+    """`tripos run` on real tables beside a scikit-learn pipeline on the same split."""
+    path = Path(__file__).parent / "results" / "tables" / "real-tables.json"
+    if not path.exists():
+        return ""
+    lines = [
+        "| table | rows | P | test score (95 % interval) | baseline | scikit-learn's pipeline | winner | left out | seconds |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in json.loads(path.read_text(encoding="utf-8"))["tables"]:
+        score = f"**{row['score']:.3f}** ({row['low']:.3f} to {row['high']:.3f})"
+        left_out = ", ".join(f"`{name}`" for name in row["left_out"]) or "-"
+        lines.append(
+            f"| {row['table']} | {row['rows']:,} | {row['metric']} | {score} | {row['baseline']:.3f} | "
+            f"{row['scikit-learn']:.3f} | {row['winner']} | {left_out} | {row['seconds']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def write(rows: list[dict[str, Any]]) -> Path:
     """Replaces what stands between the README's `<!-- name -->` and `<!-- /name -->` marks."""
     text = README.read_text(encoding="utf-8")
-    for name, table in (("topics", topics_table(rows)), ("measured", measured_table(rows))):
+    for name, table in (
+        ("topics", topics_table(rows)),
+        ("measured", measured_table(rows)),
+        ("tables", real_tables_table()),
+    ):
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         text = mark.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
     README.write_text(text, encoding="utf-8")
