@@ -14,11 +14,10 @@ import tripos
 from . import cases
 
 
-@cases.every_estimator
+@pytest.mark.parametrize(
+    "estimator", [e for e in cases.instances() if cases.can(e, "budget")], ids=cases.named
+)
 def test_a_table_larger_than_memory_is_refused_with_the_numbers(estimator, monkeypatch):
-    if "budget" in estimator.exceptions:
-        assert estimator.exceptions["budget"]
-        return
     X = pl.DataFrame(
         {f"c{j}": np.zeros(1_000_000, np.float32).astype(np.int8) for j in range(12)}
     )  # 12 MB that become 96
