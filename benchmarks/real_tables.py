@@ -86,18 +86,39 @@ def compare(name: str, file: str, target: str, seconds: float) -> dict[str, Any]
     features = list(record["features"])
     X = schema.conform(frame.select(features)).to_pandas()
     regression = record["task"]["kind"] == "regression"
-    y = frame[target].cast(pl.Float64).to_numpy() if regression else np.array(frame[target].cast(pl.String).to_list())
+    y = (
+        frame[target].cast(pl.Float64).to_numpy()
+        if regression
+        else np.array(frame[target].cast(pl.String).to_list())
+    )
     for column in (c for c in features if schema.columns[c].kind == "text"):
         X[column] = X[column].fillna("")
     peer = _pipeline(schema, features, regression).fit(X[~is_test], y[~is_test])
     measure = scorer(record["metric"])
-    prediction = getattr(peer, measure.method(peer))(X[is_test]) if callable(measure.method) else peer.predict(X[is_test])
+    prediction = (
+        getattr(peer, measure.method(peer))(X[is_test])
+        if callable(measure.method)
+        else peer.predict(X[is_test])
+    )
     theirs = measure.measure(y[is_test], prediction, classes=None if regression else list(peer.classes_))
     return {
-        **{"table": name, "rows": record["rows"]["read"], "task": record["task"]["kind"], "metric": record["metric_title"]},
+        **{
+            "table": name,
+            "rows": record["rows"]["read"],
+            "task": record["task"]["kind"],
+            "metric": record["metric_title"],
+        },
         **{"winner": record["winner"], "score": record["test"]["score"], "low": record["test"]["low"]},
-        **{"high": record["test"]["high"], "baseline": record["test"]["baseline"], "scikit-learn": float(theirs)},
-        **{"left_out": [row["column"] for row in record["left_out"]], "seconds": took, "split": record["split"]["text"]},
+        **{
+            "high": record["test"]["high"],
+            "baseline": record["test"]["baseline"],
+            "scikit-learn": float(theirs),
+        },
+        **{
+            "left_out": [row["column"] for row in record["left_out"]],
+            "seconds": took,
+            "split": record["split"]["text"],
+        },
     }
 
 
@@ -112,7 +133,9 @@ def main() -> None:
             print(f"{name}: {type(error).__name__}: {error}", flush=True)
     path = harness.RESULTS / "tables" / "real-tables.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": harness.machine(), "tables": results}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"machine": harness.machine(), "tables": results}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tripos.compute.cache import _forget_old_stamps, _is_private
+from tripos.compute.cache import VERSIONS_KEPT, _forget_all_but_youngest, _is_private
 
 pytestmark = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="about compiled kernels")
 
@@ -105,12 +105,58 @@ def test_going_back_to_an_earlier_source_finds_its_compiled_kernels(package):
     assert package.run() == {"value": 8.5, "hits": 1, "misses": 0}
 
 
+def test_an_edit_that_a_kernel_does_not_reach_leaves_its_compiled_form(package):
+    package.run()
+    unrelated = "\n@kernel\ndef halved(x):\n    return 0.5 * x\n"
+    package.write("factor", "# moved a line down" + FACTOR + unrelated)
+    assert package.run() == {"value": 8.5, "hits": 1, "misses": 0}
+
+
+def test_an_edited_intrinsic_changes_the_kernel_that_uses_it(package):
+    code = """
+from numba.extending import intrinsic
+from numba import types
+@intrinsic
+def shift(typing_context, x):
+    def codegen(context, builder, signature, arguments):
+        return builder.fadd(arguments[0], context.get_constant(types.float64, SIZE))
+    return x(x), codegen
+"""
+    factor = FACTOR.replace("@kernel", "from small.shift import shift\n@kernel").replace(
+        "2.0 * x", "shift(x)"
+    )
+    package.write("factor", factor)
+    package.write("shift", code.replace("SIZE", "1.0"))
+    first = package.run()["value"]
+    package.write("shift", code.replace("SIZE", "2.0"))
+    assert (first, package.run()["value"]) == (8.5, 12.5)
+
+
+def test_a_callee_reached_through_a_tuple_of_kernels_counts(package):
+    package.write(
+        "total",
+        TOTAL.replace("@kernel(", "BOTH = (scaled, scaled)\n@kernel(").replace(
+            "scaled(x[i])", "BOTH[0](x[i])"
+        ),
+    )
+    package.run()
+    package.write("factor", FACTOR.replace("2.0", "3.0"))
+    assert package.run()["value"] == 12.5
+
+
+def test_old_versions_of_one_form_of_a_kernel_leave(package):
+    for k in range(VERSIONS_KEPT + 3):
+        package.write("factor", FACTOR.replace("2.0", f"{k}.0"))
+        package.run()
+    assert len([path for path in package.files if "total" in path.name]) == VERSIONS_KEPT
+
+
 def test_only_the_youngest_stamps_are_kept(tmp_path):
     for age in range(7):
         (tmp_path / f"stamp-{age}").mkdir()
         (tmp_path / f"stamp-{age}" / "kernel.bin").write_bytes(b"code")
         os.utime(tmp_path / f"stamp-{age}", (10**9 - age, 10**9 - age))
-    _forget_old_stamps(tmp_path / "stamp-0")
+    _forget_all_but_youngest(tmp_path.iterdir())
     assert {path.name for path in tmp_path.iterdir()} == {f"stamp-{age}" for age in range(4)}
 
 

@@ -22,7 +22,7 @@ import tempfile
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -35,9 +35,12 @@ from numba.core.caching import _Cache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
-# A source that holds kernels, or what kernels call, has one of these in it.
-MARKS = (b"@kernel", b"@intrinsic", b"@overload", b"@register_jitable")
-STAMPS_KEPT = 4  # compiled versions of one package that stay on disk, so that changing branches costs nothing
+# A source that holds kernels has the first of these in it; what teaches Numba a function has one of the others.
+KERNEL_MARK = b"@kernel"
+EXTENSION_MARKS = (b"@intrinsic", b"@overload", b"@register_jitable")
+VERSIONS_KEPT = (
+    4  # of one form of a kernel stay on disk, so that changing branches costs nothing; of stamps too
+)
 OURS = Path(__file__).resolve().parents[1]
 
 # A child forked while another thread compiles would inherit locks that nobody releases: Numba's, and the one
@@ -115,8 +118,8 @@ def package_folder(source: str) -> Path:
 
 
 @functools.cache
-def kernel_sources(folder: Path) -> dict[Path, bytes]:
-    """Sources of a package that hold kernels, with the hash of each; outside a package, those of the folder."""
+def marked_sources(folder: Path, *marks: bytes) -> dict[Path, bytes]:
+    """Sources of a package that hold one of the marks, with the hash of each; outside a package, of the folder."""
     found = {}
     for place, inner, names in os.walk(folder):
         if not (folder / "__init__.py").exists():
@@ -125,40 +128,48 @@ def kernel_sources(folder: Path) -> dict[Path, bytes]:
             if name.endswith(".py"):
                 path = Path(place, name)
                 content = path.read_bytes()
-                if any(mark in content for mark in MARKS):
+                if any(mark in content for mark in marks):
                     found[path] = hashlib.sha256(content).digest()
     return dict(sorted(found.items()))
 
 
 @functools.cache
-def source_stamp(folder: Path) -> str:
-    """Hash of all kernel sources of a package; of another package than Tripos, with those of `compute/` too."""
+def extension_stamp(folder: Path) -> str:
+    """Hash of all sources of a package that extend Numba; of another package than Tripos, with those of `compute/`.
+
+    An `@overload` is found by Numba through a registry, so no walk from the kernel reaches it.
+    """
     digest = hashlib.sha256()
-    for path, content in kernel_sources(folder).items():
+    for path, content in marked_sources(folder, *EXTENSION_MARKS).items():
         digest.update(f"{path.relative_to(folder).as_posix()}\0".encode() + content)
     if OURS not in (folder, *folder.parents):
-        digest.update(source_stamp(OURS / "compute").encode())
+        digest.update(extension_stamp(OURS / "compute").encode())
     return digest.hexdigest()
 
 
 def fingerprint(function: FunctionType) -> str:
-    """Hash of a kernel's code and of the constants that Numba freezes into it, its callees' included.
-
-    The stamp of the sources does not see a constant imported from a module without kernels, nor what a factory
-    closed over; this does.
-    """
+    """Hash of a kernel's code, of its callees' at any depth, and of the constants that Numba freezes into them."""
     digest = hashlib.sha256()
     todo, seen = [function], {function}
     while todo:
         current = todo.pop()
         digest.update(_code_text(current.__code__).encode())
         for name, value in _frozen(current):
-            inner = getattr(value, "py_func", None)
-            if isinstance(inner, FunctionType) and inner not in seen:
-                seen.add(inner)
-                todo.append(inner)
+            for inner in _functions(value):
+                if inner not in seen:
+                    seen.add(inner)
+                    todo.append(inner)
             digest.update(f"{name}={_constant(value)}\n".encode())
     return digest.hexdigest()
+
+
+def _functions(value: Any) -> Iterator[FunctionType]:
+    """Python functions behind what a kernel refers to: another kernel, or a group of kernels."""
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _functions(part)
+    elif isinstance(inner := getattr(value, "py_func", None), FunctionType):
+        yield inner
 
 
 def _frozen(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -214,8 +225,8 @@ class KernelCache(_Cache):
             package = package_folder(source)
             place = f"{package.name}-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
             # Taken when the kernel is declared, so that sources edited while this process runs are not mistaken
-            # for the ones it has loaded.
-            self._folder = Path(place) / source_stamp(package)[:16]
+            # for the ones it has loaded; the fingerprint is of what the process holds, not of files.
+            self._folder = Path(place) / extension_stamp(package)[:16]
 
     @property
     def cache_path(self) -> str | None:
@@ -226,9 +237,12 @@ class KernelCache(_Cache):
         if self._folder is None:
             return None
         parts = (signature, codegen.magic_tuple(), numba.__version__, sys.version_info[:2], self._rules)
-        key = hashlib.sha256(f"{parts!r}{self._fingerprint}".encode()).hexdigest()[:24]
-        name = self._function.__qualname__.replace("<locals>.", "")
-        return cache_root() / self._folder / f"{self._function.__module__}.{name}-{key}.bin"
+        form = hashlib.sha256(f"{parts!r}".encode()).hexdigest()[:16]
+        return cache_root() / self._folder / f"{self._name}-{form}-{self._fingerprint[:24]}.bin"
+
+    @property
+    def _name(self) -> str:
+        return f"{self._function.__module__}.{self._function.__qualname__.replace('<locals>.', '')}"
 
     @functools.cached_property
     def _fingerprint(self) -> str:
@@ -266,8 +280,9 @@ class KernelCache(_Cache):
         try:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _forget_old_stamps(path.parent)
+                _forget_all_but_youngest(path.parent.parent.iterdir())
             _write_whole(path, hashlib.sha256(content).digest() + content)
+            _forget_all_but_youngest(path.parent.glob(f"{path.name.rpartition('-')[0]}-*.bin"))
         except OSError as problem:
             _warn_once(
                 f"Compiled kernels cannot be kept in {path.parent} ({problem}); each start compiles anew. "
@@ -284,8 +299,7 @@ class KernelCache(_Cache):
         """Remove this kernel's files."""
         if self._folder is None:
             return
-        name = self._function.__qualname__.replace("<locals>.", "")
-        for path in (cache_root() / self._folder).glob(f"{self._function.__module__}.{name}-*.bin"):
+        for path in (cache_root() / self._folder).glob(f"{self._name}-*.bin"):
             path.unlink(missing_ok=True)
 
 
@@ -298,11 +312,13 @@ def _write_whole(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _forget_old_stamps(current: Path) -> None:
+def _forget_all_but_youngest(paths: Iterable[Path]) -> None:
     with contextlib.suppress(OSError):  # another process may be doing the same
-        stamps = sorted(current.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-        for folder in stamps[STAMPS_KEPT:]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[VERSIONS_KEPT:]:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 _warned = threading.Event()

@@ -110,7 +110,7 @@ def import_kernels(package: str) -> dict[str, str]:
     root = importlib.import_module(package)
     folder = cache.package_folder(str(root.__file__))
     missing = {}
-    for path in cache.kernel_sources(folder):
+    for path in cache.marked_sources(folder, cache.KERNEL_MARK):
         parts = path.relative_to(folder).with_suffix("").parts
         name = ".".join((package, *(part for part in parts if part != "__init__")))
         try:
