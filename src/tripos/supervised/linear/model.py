@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from tripos.base import Estimator
+from tripos.supervised.linear.family import Family
 
 Self = TypeVar("Self", bound="LinearModel")
 
@@ -61,6 +62,19 @@ class LinearModel(Estimator):
         width = self.coef_.shape[-1]
         if width != self._n_inputs():
             raise ValueError(f"coef_ has {width} coefficients for {self._n_inputs()} features")
+
+    # ---- hooks of the subclasses -----------------------------------------------------------------
+
+    def _family(self) -> Family | None:
+        """The distribution behind the loss; None where there is none, and so no inference."""
+        return None
+
+    def _path_of(
+        self, X: Any, y: Any
+    ) -> tuple[np.ndarray, np.ndarray, float | None, np.ndarray | None] | None:
+        """The coefficients along the penalty, for the figure: strengths (n,), coefficients (n, n_features), the
+        chosen strength or None, cross-validation errors (n, n_folds) or None. None where there is no path."""
+        return None
 
     # ---- looking at it ---------------------------------------------------------------------------
 
