@@ -17,6 +17,8 @@ from tripos.objective.losses import (
     POISSON,
     SOFTMAX,
     SQUARED_HINGE,
+    envelope,
+    epsilon_insensitive,
     huber,
     quantile,
     tweedie,
@@ -40,6 +42,10 @@ FURTHER = {
     "tweedie 1.9": tweedie(1.9),
     "tweedie 3": tweedie(3.0),
     "tweedie 0": tweedie(0.0),
+    "epsilon insensitive": epsilon_insensitive(0.3),
+    "squared epsilon insensitive": epsilon_insensitive(0.3, squared=True),
+    "epsilon insensitive envelope": envelope(epsilon_insensitive(0.2), 1.5),
+    "hinge envelope": envelope(HINGE, 1.0),
 }
 MARGIN = ("hinge", "squared hinge", "exponential")
 every = pytest.mark.parametrize("name", FURTHER)
@@ -64,6 +70,15 @@ def twin(loss, y, eta):
         return np.maximum(0, 1 - m) ** 2, -2 * side * np.maximum(0, 1 - m), 2.0 * (m < 1)
     if loss.name == "exponential":
         return np.exp(-m), -side * np.exp(-m), np.exp(-m)
+    beyond = np.maximum(np.abs(r) - p, 0)
+    if loss.name == "epsilon insensitive":
+        return beyond, np.sign(r) * (beyond > 0), zero
+    if loss.name == "squared epsilon insensitive":
+        return beyond**2, 2 * np.sign(r) * beyond, 2.0 * (beyond > 0)
+    if loss.name.endswith("envelope"):
+        side, t = (np.sign(r), np.abs(r) - p) if "epsilon" in loss.name else (-np.sign(y), np.sign(y) * -r)
+        z = np.clip(t - 1, 0, None)  # what the loss keeps of t
+        return z + (t - z).clip(0) ** 2 / 2, side * np.clip(t, 0, 1), (t >= 0) * (t <= 1.0) * one
     if loss.name == "poisson":
         return mu - y * eta, mu - y, mu
     if loss.name == "gamma":
@@ -80,6 +95,8 @@ def rows(name, seed=0):
     if name.split()[0] in ("poisson", "gamma", "tweedie"):
         return rng.poisson(2.0, len(eta)) + (0.0 if name == "poisson" else 0.25), eta
     y = rng.normal(size=len(eta))
+    if name == "hinge envelope":
+        return y + np.sign(y), eta
     y[5:15] = eta[5:15]  # residuals of exactly zero: kinks
     return y, eta
 
@@ -213,6 +230,7 @@ def test_every_loss_is_listed():
     assert set(LOSSES) == {
         *("squared", "log", "softmax", "absolute", "huber", "quantile"),
         *("hinge", "squared hinge", "exponential", "poisson", "gamma", "tweedie"),
+        *("epsilon insensitive", "squared epsilon insensitive"),
     }
 
 

@@ -7,7 +7,7 @@
 | softmax | log sum_k e^eta_k - eta_y        | 0, ..., K - 1    | p_k - [y = k]  | p_k ([k = l] - p_l) |
 
 with p = 1 / (1 + e^-eta) and p_k = e^eta_k / sum_l e^eta_l. Further losses of one score: `robust`
-(absolute, Huber, quantile), `margin` (hinge, squared hinge, exponential), `counts` (Poisson, gamma,
+(absolute, Huber, quantile, epsilon-insensitive), `margin` (hinge, squared hinge, exponential), `counts` (Poisson, gamma,
 Tweedie). The kernels write one number a row, so that a caller can weigh rows, boost on them or send them
 backwards through a network; the classes add them up.
 
@@ -29,13 +29,22 @@ from tripos.compute import kernel
 from tripos.compute.intrinsics import exp, log, log1p
 from tripos.objective.counts import gamma_rows, poisson_rows, tweedie_rows
 from tripos.objective.domain import BINARY, CLASSES, FINITE, NON_NEGATIVE, POSITIVE, Domain
-from tripos.objective.margin import exponential_rows, hinge_rows, squared_hinge_rows
-from tripos.objective.robust import absolute_rows, huber_rows, quantile_rows
+from tripos.objective.margin import exponential_rows, hinge_envelope_rows, hinge_rows, squared_hinge_rows
+from tripos.objective.robust import (
+    absolute_rows,
+    epsilon_insensitive_envelope_rows,
+    epsilon_insensitive_rows,
+    huber_rows,
+    quantile_rows,
+    squared_epsilon_insensitive_rows,
+)
 
 SQUARED_CODE, LOG_CODE = 0, 1
 ABSOLUTE_CODE, HUBER_CODE, QUANTILE_CODE = 2, 3, 4
 HINGE_CODE, SQUARED_HINGE_CODE, EXPONENTIAL_CODE = 5, 6, 7
 POISSON_CODE, GAMMA_CODE, TWEEDIE_CODE = 8, 9, 10
+EPSILON_INSENSITIVE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE = 11, 12
+HINGE_ENVELOPE_CODE, EPSILON_INSENSITIVE_ENVELOPE_CODE = 13, 14
 
 
 @kernel("F[::1], F[::1], F[::1], F[::1], F[::1]")
@@ -97,6 +106,14 @@ def pointwise_rows(code, parameter, eta, y, loss, slope, curvature):  # type: ig
         poisson_rows(eta, y, loss, slope, curvature)
     elif code == GAMMA_CODE:
         gamma_rows(eta, y, loss, slope, curvature)
+    elif code == EPSILON_INSENSITIVE_CODE:
+        epsilon_insensitive_rows(parameter, eta, y, loss, slope, curvature)
+    elif code == SQUARED_EPSILON_INSENSITIVE_CODE:
+        squared_epsilon_insensitive_rows(parameter, eta, y, loss, slope, curvature)
+    elif code == HINGE_ENVELOPE_CODE:
+        hinge_envelope_rows(eta, y, loss, slope, curvature)
+    elif code == EPSILON_INSENSITIVE_ENVELOPE_CODE:
+        epsilon_insensitive_envelope_rows(parameter, eta, y, loss, slope, curvature)
     else:
         tweedie_rows(parameter, eta, y, loss, slope, curvature)
 
@@ -140,7 +157,8 @@ class PointwiseLoss:
     code : int
         What kernels know the loss by.
     parameter : float
-        The number the loss depends on, where it does: delta of Huber, q of the quantile, p of Tweedie.
+        The number the loss depends on, where it does: delta of Huber, q of the quantile, p of Tweedie,
+        epsilon of the epsilon-insensitive losses.
     domain : Domain
         Targets it is defined for.
 
@@ -243,6 +261,26 @@ def quantile(q: float = 0.5) -> PointwiseLoss:
     return PointwiseLoss("quantile", QUANTILE_CODE, float(q))
 
 
+def epsilon_insensitive(epsilon: float = 0.1, *, squared: bool = False) -> PointwiseLoss:
+    """The loss of support vector regression, which does not notice residuals up to `epsilon`."""
+    if squared:
+        return PointwiseLoss("squared epsilon insensitive", SQUARED_EPSILON_INSENSITIVE_CODE, float(epsilon))
+    return PointwiseLoss("epsilon insensitive", EPSILON_INSENSITIVE_CODE, float(epsilon))
+
+
+def envelope(loss: PointwiseLoss, step: float) -> PointwiseLoss:
+    """The Moreau envelope of the hinge or the epsilon-insensitive loss, min_z L(z / step) step + (z - eta)^2 / 2,
+    of a score and targets that were multiplied by `step`."""
+    if loss.code == HINGE_CODE:
+        return PointwiseLoss("hinge envelope", HINGE_ENVELOPE_CODE)
+    if loss.code == EPSILON_INSENSITIVE_CODE:
+        width = step * loss.parameter
+        return PointwiseLoss("epsilon insensitive envelope", EPSILON_INSENSITIVE_ENVELOPE_CODE, width)
+    raise ValueError(
+        f"only the hinge and the epsilon-insensitive loss have an envelope here, not {loss.name}"
+    )
+
+
 def tweedie(power: float = 1.5) -> PointwiseLoss:
     """The Tweedie loss of a mean e^eta with variance proportional to its power; 1 is Poisson, 2 gamma."""
     if 0.0 < power < 1.0:
@@ -264,6 +302,8 @@ HUBER = huber()
 QUANTILE = quantile()
 HINGE = PointwiseLoss("hinge", HINGE_CODE, domain=BINARY)
 SQUARED_HINGE = PointwiseLoss("squared hinge", SQUARED_HINGE_CODE, domain=BINARY)
+EPSILON_INSENSITIVE = epsilon_insensitive()
+SQUARED_EPSILON_INSENSITIVE = epsilon_insensitive(squared=True)
 EXPONENTIAL = PointwiseLoss("exponential", EXPONENTIAL_CODE, domain=BINARY)
 POISSON = PointwiseLoss("poisson", POISSON_CODE, domain=NON_NEGATIVE)
 GAMMA = PointwiseLoss("gamma", GAMMA_CODE, domain=POSITIVE)
@@ -272,5 +312,6 @@ TWEEDIE = tweedie()
 _ALL: tuple[Loss, ...] = (
     *(SQUARED, LOG, SOFTMAX, ABSOLUTE, HUBER, QUANTILE),
     *(HINGE, SQUARED_HINGE, EXPONENTIAL, POISSON, GAMMA, TWEEDIE),
+    *(EPSILON_INSENSITIVE, SQUARED_EPSILON_INSENSITIVE),
 )
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ALL}

@@ -7,7 +7,9 @@
 | exponential   | e^-m               | -e^-m               | e^-m        |
 
 The hinge is that of support vector machines, the exponential loss that of AdaBoost. At its kink the hinge
-has slope 0.
+has slope 0. Its Moreau envelope min_m max(0, 1 - m) + (m - m0)^2 / 2, which the method of multipliers
+minimises, bends where the hinge breaks: 0, t^2 / 2 or t - 1/2 for t = |v| - sign(v) eta below 0, below 1, and
+above; its target v carries the side in its sign and the place of the bend in its size.
 
 References
 ----------
@@ -60,3 +62,18 @@ def exponential_rows(eta, y, loss, slope, curvature):  # type: ignore[no-untyped
         loss[i] = e
         slope[i] = -side * e
         curvature[i] = e
+
+
+@kernel("F[::1], F[::1], F[::1], F[::1], F[::1]")
+def hinge_envelope_rows(eta, v, loss, slope, curvature):  # type: ignore[no-untyped-def]
+    """Moreau envelope of the hinge of each row with its first and second derivative."""
+    zero = eta.dtype.type(0)
+    one = eta.dtype.type(1)
+    half = eta.dtype.type(0.5)
+    for i in range(eta.size):
+        side = one if v[i] > zero else -one
+        t = side * (v[i] - eta[i])
+        u = zero if t <= zero else (one if t >= one else t)
+        loss[i] = u * (t - half * u)
+        slope[i] = -side * u
+        curvature[i] = one if u == t else zero
