@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tripos._public import ESTIMATORS
 from tripos.errors import RunError
-from tripos.workflow.candidates import Candidate, Shape, candidates_for, learner_class
+from tripos.workflow.candidates import CHOOSES_ITSELF, Candidate, Shape, candidates_for, learner_class
 from tripos.workflow.task import Task
 
 BINARY = Task("binary", "y", "roc_auc", "", "", ("no", "yes"), (50, 50))
@@ -23,6 +25,12 @@ def test_every_public_learner_of_the_task_is_a_candidate(task):
     assert named == {
         name for name in ESTIMATORS if is_classifier(learner_class(name)()) == task.is_classification
     }
+
+
+def _is_for(name, task):
+    from sklearn.base import is_classifier
+
+    return is_classifier(learner_class(name)()) == task.is_classification
 
 
 def test_the_baseline_comes_first():
@@ -49,6 +57,28 @@ def test_text_is_not_for_plain_least_squares():
     fitting, refused = candidates_for(REGRESSION, Shape(100, {"text": 1}))
     assert "LinearRegression" in {r.candidate for r in refused}
     assert "Ridge" in {c.learner for c in fitting}
+
+
+def test_learners_that_choose_by_their_own_folds_leave_that_to_the_run():
+    for task in (BINARY, REGRESSION):
+        _, refused = candidates_for(task, MIXED)
+        itself = {r.candidate for r in refused if "folds of its own" in r.reason}
+        assert itself == {name for name in CHOOSES_ITSELF if name in ESTIMATORS and _is_for(name, task)}
+
+
+@pytest.mark.parametrize(("lowest", "domains"), [(-1.0, {"real"}), (0.0, {"real", "non-negative"})])
+def test_a_loss_meets_only_targets_of_its_domain(lowest, domains):
+    fitting, refused = candidates_for(REGRESSION, Shape(100, {"number": 3}, lowest))
+    assert {getattr(c.cls, "target_domain", "real") for c in fitting} <= domains
+    beyond = {r.candidate for r in refused if "the lowest is" in r.reason}
+    assert all(getattr(learner_class(name), "target_domain", "real") not in domains for name in beyond)
+
+
+def test_without_probabilities_no_candidate_meets_a_measure_of_probabilities():
+    task = replace(BINARY, metric="log_loss")
+    fitting, refused = candidates_for(task, MIXED)
+    assert all(c.gives_probabilities({}) for c in fitting)
+    assert all("LinearSVC" != r.candidate or "probabilities" in r.reason for r in refused)
 
 
 def test_a_wanted_learner_brings_its_variants_and_the_baseline():

@@ -208,3 +208,10 @@ def test_rungs_grow_to_all_rows_or_the_cap(rows):
 
 def test_long_texts_start_with_fewer_rows():
     assert rungs_for(30_000, 2_000)[0] < rungs_for(30_000, 100)[0]
+
+
+@pytest.mark.parametrize(("second", "winner"), [(0.895, "probable"), (0.8, "bare")])
+def test_probabilities_decide_between_candidates_that_the_folds_do_not_tell_apart(second, winner):
+    bare = Standing("bare", "L", {}, 10, folds=[0.89, 0.91], probabilities=False)
+    probable = Standing("probable", "L", {}, 10, folds=[second, second])
+    assert Leaderboard(True, [bare, probable]).winner.candidate == winner

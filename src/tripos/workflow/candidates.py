@@ -1,14 +1,15 @@
 """Who takes part in a run: every public learner that fits the task, each with its own preparation.
 
 A learner that is added to `_public.ESTIMATORS` takes part from then on: its class says whether it classifies or
-regresses, what it needs from a table and which parameters are worth searching. Two tables here add what a
-class cannot say: `VARIANTS`, second preparations of the same learner, and `LIMITS`, sizes at which a method is
-not worth starting. A candidate that does not fit the data is listed with the reason, never left out in silence.
+regresses, what it needs from a table and its target, and which parameters are worth searching. Tables here add what a
+class cannot say: `VARIANTS`, second preparations of the same learner, `LIMITS`, sizes and measures at which a method
+is not worth starting, and `CHOOSES_ITSELF`, learners whose own search the run would only repeat. A candidate that does not fit the data is listed with the reason, never left out in silence.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +21,18 @@ from tripos._public import ESTIMATORS
 from tripos.data.encoder import Encoder
 from tripos.data.needs import Needs
 from tripos.errors import RunError
+from tripos.metrics.scorers import scorer
 from tripos.workflow.task import Task
 
 BASELINES = ("DummyClassifier", "DummyRegressor")
 #: Cheapest first; learners that are not named follow in the order of the public list.
-ORDER = (*BASELINES, "GaussianNB", "MultinomialNB", "Ridge", "LinearRegression", "LogisticRegression")
+ORDER = (
+    *BASELINES,
+    *("GaussianNB", "MultinomialNB", "Ridge", "RidgeClassifier", "LinearRegression", "LogisticRegression"),
+    *("LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "LinearSVC", "Lasso", "ElasticNet"),
+    *("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "HuberRegressor", "LinearSVR"),
+    *("SGDClassifier", "SGDRegressor", "Perceptron", "QuantileRegressor"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,23 +69,51 @@ class Limit:
 
     why: str
     classes: int | None = None  # the most it is tried on
+    rows: int | None = None
     text: bool = True  # whether it is tried on free text
+    measures: tuple[str, ...] = ()  # the only ones it is tried for; none named: all
 
 
+#: Learners that choose a parameter by folds of their own: the run does that, on the same folds for everybody.
+CHOOSES_ITSELF = {
+    "RidgeCV": "Ridge",
+    "RidgeClassifierCV": "RidgeClassifier",
+    "LassoCV": "Lasso",
+    "ElasticNetCV": "ElasticNet",
+    "LogisticRegressionCV": "LogisticRegression",
+}
+#: Measures that the conditional median minimises, which least squares does not aim at.
+OF_THE_MEDIAN = (
+    *("mean_absolute_error", "median_absolute_error", "d2_absolute_error_score", "mean_pinball_loss"),
+    *("neg_mean_absolute_error", "neg_median_absolute_error", "neg_mean_pinball_loss"),
+)
+#: What a loss asks of the target (`target_domain` of the class): the lowest value that is too low, and in words.
+DOMAINS = {"non-negative": "no negative targets", "positive": "positive targets only"}
 LIMITS: dict[str, Limit] = {
     "LogisticRegression": Limit("each step costs rows x columns x classes", classes=200),
     "LinearRegression": Limit(
         "words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False
     ),
+    "QuantileRegressor": Limit("aims at the median", rows=250_000, measures=OF_THE_MEDIAN),
 }
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a candidate is chosen by: how many rows, and how many feature columns of each kind."""
+    """What a candidate is chosen by.
+
+    Attributes
+    ----------
+    rows : int
+    kinds : mapping of str to int
+        How many feature columns there are of each kind.
+    lowest : float
+        The smallest target of a regression.
+    """
 
     rows: int
     kinds: Mapping[str, int]
+    lowest: float = -math.inf
 
     def has(self, kind: str) -> bool:
         """Whether there is such a column; "category" is all that is neither number, date nor text."""
@@ -124,6 +160,10 @@ class Candidate:
     def interpretability(self) -> str:
         return str(self.cls.interpretability)
 
+    def gives_probabilities(self, params: Mapping[str, Any]) -> bool:
+        """Whether the classifier with these parameters has `predict_proba` (some losses have no likelihood)."""
+        return hasattr(self.estimator(params, 0), "predict_proba")
+
     def space(self) -> dict[str, Any]:
         """Parameters worth searching."""
         return dict(self.cls.search_space())
@@ -151,7 +191,26 @@ class Candidate:
             return "uses no text, and text is all there is"
         if self.variant is not None and self.variant.requires and not shape.has(self.variant.requires):
             return f"there is no {self.variant.requires} column: same as {self.learner}"
+        if self.learner in CHOOSES_ITSELF:
+            return f"chooses its penalty by folds of its own: the run does that with {CHOOSES_ITSELF[self.learner]}"
+        if scorer(task.metric).needs == "probabilities" and not self.gives_probabilities({}):
+            return f"gives no probabilities, which {task.metric} needs"
+        return self._beyond_domain(shape) or self._beyond_limit(task, shape)
+
+    def _beyond_domain(self, shape: Shape) -> str | None:
+        domain = getattr(self.cls, "target_domain", "real")
+        if (domain == "positive" and shape.lowest <= 0.0) or (
+            domain == "non-negative" and shape.lowest < 0.0
+        ):
+            return f"takes {DOMAINS[domain]}, and the lowest is {shape.lowest:g}"
+        return None
+
+    def _beyond_limit(self, task: Task, shape: Shape) -> str | None:
         limit = LIMITS.get(self.learner)
+        if limit is not None and limit.measures and task.metric not in limit.measures:
+            return f"{limit.why}, which {task.metric} does not measure"
+        if limit is not None and limit.rows is not None and shape.rows > limit.rows:
+            return f"{shape.rows:,} rows: {limit.why}; tried up to {limit.rows:,}"
         if limit is not None and limit.classes is not None and len(task.classes) > limit.classes:
             return f"{len(task.classes):,} classes: {limit.why}; tried up to {limit.classes}"
         if limit is not None and not limit.text and shape.has("text"):

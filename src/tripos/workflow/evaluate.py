@@ -9,7 +9,7 @@ import polars as pl
 
 from tripos.metrics.scorers import Scorer, report_scorers, scorer
 from tripos.selection.intervals import bootstrap_interval
-from tripos.workflow.figures import probability_column
+from tripos.workflow.figures import SCORE, probability_column
 from tripos.workflow.task import Task
 
 RESAMPLES = 1000
@@ -17,7 +17,10 @@ MOST_RESAMPLED_ROWS = 20_000_000  # rows x resamples: beyond, fewer resamples
 
 
 def predictions(model: Any, frame: pl.DataFrame) -> pl.DataFrame:
-    """What a fitted pipeline says of each row: `prediction`, and `p(class)` where it gives probabilities."""
+    """What a fitted pipeline says of each row: `prediction`, and `p(class)` where it gives probabilities.
+
+    A classifier of two classes without probabilities gives its `score`: positive for the second class.
+    """
     return said(model[-1], model[:-1].transform(frame))  # encoded once, for labels and probabilities
 
 
@@ -30,6 +33,8 @@ def said(learner: Any, encoded: Any) -> pl.DataFrame:
             probability_column(label): probabilities[:, k]
             for k, label in enumerate(learner.classes_.tolist())
         }
+    elif len(getattr(learner, "classes_", ())) == 2 and hasattr(learner, "decision_function"):
+        columns[SCORE] = np.asarray(learner.decision_function(encoded))
     return pl.DataFrame({name: pl.Series(name, _plain(values)) for name, values in columns.items()})
 
 
@@ -43,6 +48,10 @@ def as_needed(measure: Scorer, predicted: pl.DataFrame, task: Task) -> np.ndarra
         return predicted["prediction"].to_numpy()
     columns = [probability_column(label) for label in task.classes]
     present = [name for name in columns if name in predicted.columns]
+    if not present:
+        if measure.needs == "scores" and SCORE in predicted.columns:
+            return predicted[SCORE].to_numpy()
+        raise ValueError(f"{measure.name} needs probabilities, which the model does not give")
     return predicted.select(present).to_numpy()
 
 

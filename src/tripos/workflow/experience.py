@@ -98,7 +98,9 @@ class Experience:
     @property
     def shape(self) -> Shape:
         kinds = Counter(self.schema.columns[name].kind for name in self.X_train.columns)
-        return Shape(len(self.y_train), dict(kinds))
+        if self.task.is_classification:
+            return Shape(len(self.y_train), dict(kinds))
+        return Shape(len(self.y_train), dict(kinds), float(self.y_train.min()))
 
     @property
     def classes(self) -> np.ndarray | None:

@@ -12,6 +12,7 @@ import polars as pl
 from tripos import metrics, plotting
 from tripos.selection import calibration_curve
 
+SCORE = "score"  # column of a two-class model that gives no probabilities
 MOST_CURVES = 8  # one-against-rest curves of a multiclass task
 MOST_BARS = 15
 
@@ -116,30 +117,38 @@ def _of_classes(record: Mapping[str, Any], predictions: pl.DataFrame) -> dict[st
     }
     if task["kind"] == "binary" and known:
         return figures | _of_two_classes(task, truth, known[task["positive"]])
+    if task["kind"] == "binary" and SCORE in predictions.columns:
+        return figures | _of_scores(truth == task["positive"], predictions[SCORE].to_numpy())
     return figures | _one_against_rest(truth, known)
 
 
 def _of_two_classes(task: Mapping[str, Any], truth: np.ndarray, probability: np.ndarray) -> dict[str, str]:
     positive = truth == task["positive"]
-    if positive.all() or not positive.any():
+    figures = _of_scores(positive, probability)
+    if not figures:
         return {}
-    fpr, tpr, _ = metrics.roc_curve(positive, probability)
-    precision, recall, _ = metrics.precision_recall_curve(positive, probability)
-    area = metrics.roc_auc_score(positive, probability)
-    average = metrics.average_precision_score(positive, probability)
     curve = calibration_curve(positive, probability)
-    return {
-        "roc": plotting.svg(plotting.roc_curve, fpr, tpr, area=area),
-        "pr": plotting.svg(
-            plotting.precision_recall_curve,
-            precision,
-            recall,
-            area=average,
-            prevalence=float(positive.mean()),
-        ),
+    return figures | {
         "calibration": plotting.svg(plotting.calibration, curve.predicted, curve.observed, count=curve.count),
         "scores": plotting.svg(
             plotting.score_distribution, probability, truth, labels=task["classes"], threshold=0.5
+        ),
+    }
+
+
+def _of_scores(positive: np.ndarray, score: np.ndarray) -> dict[str, str]:
+    """What needs an order of the rows only; `positive` is a mask."""
+    if positive.all() or not positive.any():
+        return {}
+    fpr, tpr, _ = metrics.roc_curve(positive, score)
+    precision, recall, _ = metrics.precision_recall_curve(positive, score)
+    area = metrics.roc_auc_score(positive, score)
+    average = metrics.average_precision_score(positive, score)
+    prevalence = float(positive.mean())
+    return {
+        "roc": plotting.svg(plotting.roc_curve, fpr, tpr, area=area),
+        "pr": plotting.svg(
+            plotting.precision_recall_curve, precision, recall, area=average, prevalence=prevalence
         ),
     }
 

@@ -33,6 +33,8 @@ class Standing:
     abandoned : bool
         Whether it was for want of time, between two folds.
     warnings : list of str
+    probabilities : bool
+        Whether it gives each class a probability; True for a regression, where nobody asks.
     """
 
     candidate: str
@@ -48,6 +50,7 @@ class Standing:
     failure: str | None = None
     abandoned: bool = False
     warnings: list[str] = field(default_factory=list)
+    probabilities: bool = True
 
     @property
     def score(self) -> float:
@@ -125,6 +128,9 @@ class Leaderboard:
     def winner(self) -> Standing:
         """The leader. It may be the baseline: then nothing in the table was found to help.
 
+        A leader that only names classes gives way to the best candidate with probabilities within its standard
+        error: the folds do not tell them apart, and probabilities are of more use.
+
         Raises
         ------
         RunError
@@ -134,7 +140,13 @@ class Leaderboard:
         if leader is None or math.isnan(leader.score):
             reasons = "; ".join(f"{s.candidate}: {s.failure}" for s in self)
             raise RunError(f"every candidate failed: {reasons}")
-        return leader
+        if leader.probabilities:
+            return leader
+        return next((s for s in self if s.probabilities and self._as_good(s, leader)), leader)
+
+    def _as_good(self, standing: Standing, leader: Standing) -> bool:
+        near = abs(standing.score - leader.score) <= leader.error  # False where either is NaN
+        return near and standing.rows == leader.rows and not standing.baseline
 
     def trials_of(self, candidate: str) -> int:
         return sum(s.candidate == candidate for s in self.all)

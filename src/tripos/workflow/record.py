@@ -65,6 +65,7 @@ def compose(
         },
         **{"winner": winner.candidate, "learner": winner.learner, "params": winner.params},
         "winner_is_baseline": winner.baseline,
+        "gives_probabilities": winner.probabilities,
         **{"test": test, "learning": curve, "uses": uses},
         "profile": experience.profile,
         **{"seconds": seconds, "peak_memory": peak_memory()},

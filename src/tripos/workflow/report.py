@@ -177,6 +177,11 @@ def _choice(record: Mapping[str, Any]) -> dict[str, Any]:
     cut = (
         f" Time cut the search: at most {found['planned']} evaluations were planned." if found["cut"] else ""
     )
+    if board[0]["candidate"] != record["winner"]:
+        cut += (
+            f" {record['winner']} is within one standard error of {board[0]['candidate']}, which gives no probabilities, "
+            "and is therefore chosen."
+        )
     params = params_text(record["params"])
     note = f"{params or 'default parameters'} · {readable_bytes(record['model_bytes'])} on disk"
     return {
@@ -274,7 +279,7 @@ def _use(record: Mapping[str, Any], folder: str) -> dict[str, str]:
         f'rows = tripos.read_table("{table}")',
         "model.predict(rows)",
     ]
-    if record["task"]["kind"] != "regression":
+    if record["task"]["kind"] != "regression" and record.get("gives_probabilities", True):
         lines.append("model.predict_proba(rows)  # probabilities, columns in the order of model.classes_")
     python = "\n".join(lines)
     return {"shell": shell, "python": python}

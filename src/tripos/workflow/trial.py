@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
 from tripos.compute.budget import TimeBudget, free_memory
@@ -127,6 +128,7 @@ def evaluate(
         "rows": rows,
         "interpretability": candidate.interpretability,
         "baseline": candidate.is_baseline,
+        "probabilities": is_regressor(candidate.cls()) or candidate.gives_probabilities(params),
     }
     budget, n_folds = TimeBudget(None if math.isinf(patience) else patience), len(folds.parts[rows])
     scores: list[float] = []
