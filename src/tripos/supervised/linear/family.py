@@ -185,5 +185,5 @@ def tweedie(power: float, link: str | None = None) -> Family:
     chosen = link or ("identity" if power <= 0 else "log")
     if chosen not in ("identity", "log"):
         raise ValueError(f"link must be 'identity' or 'log', got {link!r}")
-    known = {0: "gaussian", 1: "poisson", 2: "gamma"}
-    return Family(known.get(power, "tweedie"), chosen, float(power), dispersion_estimated=power != 1)
+    known = {0.0: "gaussian", 1.0: "poisson", 2.0: "gamma"}
+    return Family(known.get(float(power), "tweedie"), chosen, float(power), dispersion_estimated=power != 1)
