@@ -6,9 +6,15 @@ from __future__ import annotations
 ESTIMATORS: dict[str, str] = {
     "LinearRegression": "tripos.supervised.linear.least_squares",
     "Ridge": "tripos.supervised.linear.ridge",
+    "RidgeClassifier": "tripos.supervised.linear.ridge_classifier",
     "LogisticRegression": "tripos.supervised.linear.logistic",
+    "PoissonRegressor": "tripos.supervised.linear.glm",
+    "GammaRegressor": "tripos.supervised.linear.glm",
+    "TweedieRegressor": "tripos.supervised.linear.glm",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
+    "ComplementNB": "tripos.supervised.bayes.complement",
+    "BernoulliNB": "tripos.supervised.bayes.bernoulli",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import is_classifier
+from sklearn.utils import get_tags
 
 import tripos
 from tripos._public import ESTIMATORS
@@ -20,8 +21,14 @@ from tripos._public import ESTIMATORS
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "LinearRegression": [{"fit_intercept": False}, {"positive": True}],
     "Ridge": [{"alpha": 10.0, "fit_intercept": False}],
+    "RidgeClassifier": [{"alpha": 10.0, "fit_intercept": False}],
     "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": 10.0}],
+    "PoissonRegressor": [{"solver": "newton-cholesky"}, {"alpha": 0.01}],
+    "GammaRegressor": [{"solver": "newton-cholesky", "alpha": 0.0}],
+    "TweedieRegressor": [{"power": 1.5, "alpha": 0.1}, {"power": 3.0}, {"power": 2.0, "link": "identity"}],
     "MultinomialNB": [{"fit_prior": False}],
+    "ComplementNB": [{"norm": True}],
+    "BernoulliNB": [{"binarize": 0.5, "fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
     "DummyClassifier": [
         {"strategy": "stratified", "random_state": 0},
@@ -79,6 +86,8 @@ def arrays(
     if is_classifier(estimator):
         y = np.searchsorted(np.quantile(score, np.arange(1, n_classes) / n_classes), score)
         return X, y
+    if get_tags(estimator).target_tags.positive_only:
+        return X, np.exp(0.5 * score)
     return X, score
 
 

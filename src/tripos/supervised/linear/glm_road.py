@@ -1,0 +1,385 @@
+"""The way to the minimum of a generalised linear model's penalised deviance.
+
+    F(w, b) = 1/W sum_i s_i L(y_i, eta_i + o_i) + alpha |w|^2 / 2,     eta_i = x_i.w + b,   W = sum_i s_i
+
+with the losses of `objective.counts`, half deviances up to a term in y, and known offsets o. Under the log link
+an offset multiplies the mean, mu = e^o e^eta, and
+
+    L(y, eta + o) = e^((2 - p) o) L(y e^-o, eta) + const                 (p: the power of the variance)
+
+for every power, so that offsets become targets and weights, and no pass over the rows has to know of them.
+
+The shape of the data chooses the way: Newton's method (IRLS) with a Hessian each step for little work; Newton's
+method from a sample of the rows for many rows, whose full passes compute the gradient alone; L-BFGS around the
+diagonal of the Hessian for many columns.
+
+References
+----------
+P. McCullagh, J. Nelder, *Generalized Linear Models*, 2nd ed., section 2.5; J. Nelder, R. Wedderburn (1972),
+doi:10.2307/2344614.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tripos.base import Training
+from tripos.compute import kernel
+from tripos.compute.arrays import kernel_array
+from tripos.compute.blocks import Block
+from tripos.compute.executor import reduce_blocks
+from tripos.compute.intrinsics import exp, log
+from tripos.errors import TableError
+from tripos.objective.domain import FINITE, NON_NEGATIVE, POSITIVE, Domain
+from tripos.objective.losses import SQUARED, TWEEDIE_CODE, PointwiseLoss, tweedie
+from tripos.objective.penalties import L2, NoPenalty
+from tripos.objective.risk import Risk
+from tripos.objective.rows import Rows, rows_of
+from tripos.optimization.lbfgs import Inverse, lbfgs
+from tripos.optimization.newton import Curvature, newton
+from tripos.optimization.result import Result, SmoothObjective, Stopping
+from tripos.supervised.linear.identity import IdentityRisk
+
+PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
+WIDE_PRECISION = 1e-8  # the same for L-BFGS, which pays for every digit
+SAMPLING_PAYS = 2e7  # multiplications of a Hessian from which one of a sample is worth its overhead
+NEWTON_WORK = 2e8  # multiplications of a Hessian that takes a few milliseconds
+NEWTON_PARAMETERS = 1000
+SAMPLED_PARAMETERS = 512
+SAMPLE_SHARE = 0.05
+SAMPLE_ROWS_PER_PARAMETER = 40
+
+
+@kernel("f8, F[::1], F[::1], f8[::1]")
+def target_sums(power, y, s, sums):  # type: ignore[no-untyped-def]
+    """Adds sum s, sum s y and the sum of s times the least loss that a row with this target can have."""
+    one = y.dtype.type(1)
+    zero = y.dtype.type(0)
+    a = y.dtype.type(2.0 - power)
+    scale = y.dtype.type(1.0 if power == 1.0 or power == 2.0 else -1.0 / ((1.0 - power) * (2.0 - power)))
+    for i in range(y.size):
+        weight = s[i] if s.size else one
+        logarithm = log(y[i]) if y[i] > zero else zero
+        if power == 1.0:
+            least = y[i] - y[i] * logarithm
+        elif power == 2.0:
+            least = one + logarithm
+        else:
+            least = scale * exp(a * logarithm) if y[i] > zero else zero
+        sums[0] += weight
+        sums[1] += weight * y[i]
+        sums[2] += weight * least
+
+
+@dataclass(frozen=True)
+class Link:
+    """Which model it is.
+
+    Attributes
+    ----------
+    power : float
+        Of the mean, to which the variance is proportional.
+    log : bool
+        mu = e^eta rather than mu = eta.
+    loss : PointwiseLoss
+        Of eta; for an identity link with a power other than 0 `IdentityRisk` takes its place.
+    domain : Domain
+        Of the targets.
+    """
+
+    power: float
+    log: bool
+    loss: PointwiseLoss
+    domain: Domain
+
+    @property
+    def squared(self) -> bool:
+        return self.power == 0.0 and not self.log
+
+
+@dataclass(frozen=True)
+class _Sums:
+    n_rows: int
+    n_stored: int
+    weight: float
+    targets: np.ndarray  # (3,), see target_sums
+
+    def add(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.n_rows + other.n_rows,
+            self.n_stored + other.n_stored,
+            self.weight + other.weight,
+            self.targets + other.targets,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Shifted:
+    """An objective plus a constant: far enough from zero that relative errors of its value mean something."""
+
+    objective: Any
+    shift: float
+
+    def value_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = self.objective.value_gradient(x)
+        return value + self.shift, gradient
+
+    def value_gradient_hessian(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value, gradient, hessian = self.objective.value_gradient_hessian(x)
+        return value + self.shift, gradient, hessian
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The objective of one fit, and what is known of its size.
+
+    Attributes
+    ----------
+    mean : float
+        Weighted mean of the targets (per unit of exposure).
+    bend : float
+        Mean curvature of the rows at that mean.
+    least : float
+        Mean of the least losses: what turns a mean loss into half a mean deviance.
+    """
+
+    risk: Risk
+    link: Link
+    n_rows: int
+    n_stored: int
+    mean: float
+    bend: float
+    least: float
+
+    @classmethod
+    def of(
+        cls,
+        training: Training,
+        link: Link,
+        name: str,
+        *,
+        alpha: float,
+        fit_intercept: bool,
+        offset: np.ndarray | None = None,
+        kept: np.ndarray | None = None,
+    ) -> Problem:
+        """Targets checked and added up in one pass; rows prepared once where they are in memory.
+
+        Parameters
+        ----------
+        training : Training
+        link : Link
+        name : str
+            Of the estimator, for its messages.
+        alpha : float
+        fit_intercept : bool
+        offset : ndarray of shape (n_rows,), optional
+        kept : ndarray of int of shape (n_rows,), optional
+            The user's row numbers, where rows were left out.
+        """
+        blocks = training.blocks
+        prepare = _preparation(link, name, offset, kept)
+
+        def partial(block: Block | tuple[Block, Rows]) -> _Sums:
+            block, rows = block if isinstance(block, tuple) else (block, prepare(block))
+            sums = np.zeros(3)
+            target_sums(link.power, rows.y, rows.s, sums)
+            weight = block.n_rows if block.sample_weight is None else float(block.sample_weight.sum())
+            stored = block.X.nnz if blocks.sparse else block.X.size
+            return _Sums(block.n_rows, int(stored), weight, sums)
+
+        pairs: Any = [(b, prepare(b)) for b in blocks] if blocks.in_memory else blocks
+        run: Any = reduce_blocks
+        sums = partial(pairs[0]) if blocks.in_memory and len(pairs) == 1 else run(partial, _Sums.add, pairs)
+        source: Iterable[Block | Rows] = [rows for _, rows in pairs] if blocks.in_memory else blocks
+        risk = Risk(
+            source, link.loss, prepare, sums.weight, blocks.n_features,
+            penalty=L2(alpha) if alpha else NoPenalty(), fit_intercept=fit_intercept, dtype=blocks.dtype,
+        )  # fmt: skip
+        mean = float(sums.targets[1] / sums.targets[0])
+        bend = float(sums.targets[0] / sums.weight)
+        if link.log:
+            bend *= max(abs(mean), np.finfo(np.float64).tiny) ** (2.0 - link.power)
+        least = 0.0 if link.squared else float(sums.targets[2] / sums.weight)
+        return cls(risk, link, sums.n_rows, sums.n_stored, mean, bend, least)
+
+    @property
+    def objective(self) -> Any:
+        """The risk under the link."""
+        plain = self.link.log or self.link.squared
+        return self.risk if plain else IdentityRisk(self.risk, self.link.power)
+
+    def at_the_mean(self) -> np.ndarray:
+        """theta of the model that knows only the mean of the targets; zero without an intercept."""
+        b = 0.0
+        if self.risk.fit_intercept:
+            if self.link.log and self.mean <= 0.0 < self.link.power:
+                raise ValueError(
+                    "every target is 0: a mean of 0 has no logarithm, so that the intercept would run to minus "
+                    "infinity; there is nothing to learn from these rows"
+                )
+            b = np.log(abs(self.mean) or 1.0) if self.link.log else self.mean
+        return self.risk.theta(np.zeros((1, self.risk.n_features)), np.array([b]))
+
+    # ---- solving ---------------------------------------------------------------------------------
+
+    def one_step(self) -> bool:
+        """Whether the solution has a closed form: the objective is a parabola and its Hessian small."""
+        return self.link.squared and self.risk.n_parameters <= NEWTON_PARAMETERS
+
+    def solve(
+        self, theta: np.ndarray, solver: str, *, tol: float, max_iter: int, on_step: Any, warm: bool
+    ) -> tuple[Result, str]:
+        """The minimum, and the method that found it: "newton" or "lbfgs"; `warm` says that theta is near it.
+
+        The result's value is half the mean deviance plus the penalty.
+        """
+        objective = self.objective
+        raw = float(objective.value_gradient(theta)[0])
+        # Losses may be of either sign, and nearly cancel: seen from this far below, they do not.
+        shift = 2.0 * abs(raw) + abs(self.least)
+        deviance = max(raw - self.least, 0.0)
+        precision = PRECISION * min(max((tol / 1e-4) ** 2, 1e-20), 1e4)
+        if np.isfinite(raw) and raw + shift > 0.0:
+            precision *= min(deviance / (raw + shift), 1.0)
+        report = self.least + shift
+        stopping = Stopping(
+            tol=tol,
+            precision=precision,
+            max_iter=max_iter,
+            noise=self.risk.noise,
+            on_step=lambda step, value, theta: on_step(step, value - report, theta),
+        )
+        result, name = self._solve(Shifted(objective, shift), theta, stopping, solver, warm)
+        return replace(result, fun=result.fun - report), name
+
+    def _solve(
+        self, objective: SmoothObjective, theta: np.ndarray, stopping: Stopping, solver: str, warm: bool
+    ) -> tuple[Result, str]:
+        p = self.risk.n_parameters
+        work = self.n_stored * max(1.0, self.n_stored / self.n_rows) / 2
+        many = p <= SAMPLED_PARAMETERS and self.n_rows >= 2 * SAMPLE_ROWS_PER_PARAMETER * p
+        if self.one_step():  # and then a look at the gradient
+            _, gradient, hessian = objective.value_gradient_hessian(theta)
+            theta = theta - Curvature(hessian).solve(gradient)
+            return newton(objective, theta, stopping, hessian_guess=hessian), "newton"
+        if self.link.log and not 0.0 <= self.link.power <= 2.0 and p <= NEWTON_PARAMETERS:
+            # The expected Hessian alone took up to 1000 steps (power 3); as the first guess of L-BFGS 12.
+            expected = Curvature(objective.value_gradient_hessian(theta)[2])
+            return lbfgs(objective, theta, stopping, inverse=lambda g, value: expected.solve(g)), "lbfgs"
+        if solver in ("newton-cholesky", "irls"):
+            return newton(objective, theta, stopping), "newton"
+        if many and work > SAMPLING_PAYS:
+            return self._newton_from_sample(objective, theta, stopping, warm), "newton"
+        if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
+            return newton(objective, theta, stopping), "newton"
+        precision = WIDE_PRECISION / PRECISION * stopping.precision
+        closer = replace(stopping, tol=0.1 * stopping.tol, precision=precision, confirmations=1)
+        return lbfgs(objective, theta, closer, inverse=self._diagonal_inverse()), "lbfgs"
+
+    def _newton_from_sample(
+        self, objective: Any, theta: np.ndarray, stopping: Stopping, warm: bool
+    ) -> Result:
+        """Start and Hessian from a sample of the rows, then the rest is a few passes with gradients."""
+        size = max(int(SAMPLE_SHARE * self.n_rows), SAMPLE_ROWS_PER_PARAMETER * self.risk.n_parameters)
+        sample = replace(self, risk=self.risk.subsample(size, of=self.n_rows)).objective
+        if not warm:
+            rough = newton(
+                Shifted(sample, objective.shift),
+                theta,
+                Stopping(tol=1e-3 * max(self.bend, 1.0), precision=1e-6, max_iter=20, noise=stopping.noise),
+            )
+            if not rough.converged:
+                return newton(objective, theta, stopping)
+            theta = rough.x
+        _, _, hessian = sample.value_gradient_hessian(theta)
+        if not np.isfinite(objective.value_gradient(theta)[0]):  # identity link: a mean may be negative there
+            return newton(objective, self.at_the_mean(), stopping)
+        return newton(objective, theta, stopping, hessian_guess=hessian)
+
+    def _diagonal_inverse(self) -> Inverse:
+        """(g, value) -> H0^-1 g, with H0 the diagonal of the Hessian in centred columns at the mean."""
+        risk = self.risk
+        d, free = risk.n_features, risk.fit_intercept
+        mean, variance = risk.column_moments
+        if not free:
+            mean, variance = np.zeros(d), variance + mean * mean
+        curvature = self.bend * variance + (risk.penalty.curvature + np.finfo(float).tiny)
+
+        def inverse(g: np.ndarray, value: float) -> np.ndarray:
+            step = np.empty_like(g)
+            step[:d] = (g[:d] - mean * g[d] if free else g) / curvature
+            if free:
+                step[d] = g[d] / self.bend - step[:d] @ mean
+            return step
+
+        return inverse
+
+
+def _preparation(
+    link: Link, name: str, offset: np.ndarray | None, kept: np.ndarray | None
+) -> Callable[[Block], Rows]:
+    """Turns a block into rows, after a look at its targets; offsets go into targets and weights."""
+
+    def prepare(block: Block) -> Rows:
+        if block.y is None:
+            raise TableError("the blocks carry no target: name it, `tripos.scan(source, target=...)`")
+        check_targets(block.y, link.domain, name, block.start, kept)
+        y, weight = block.y, block.sample_weight
+        if offset is not None:
+            o = offset[block.start : block.stop]
+            y = y * np.exp(-o)
+            factor = np.exp((2.0 - link.power) * o)
+            weight = factor if weight is None else weight * factor
+        return rows_of(block, kernel_array(y, block.X.dtype), weight)
+
+    return prepare
+
+
+def check_targets(
+    y: np.ndarray, domain: Domain, name: str, start: int = 0, kept: np.ndarray | None = None
+) -> None:
+    """Refuse targets outside the model's domain.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+    domain : Domain
+    name : str
+        Of the estimator.
+    start : int
+        Number of the first row.
+    kept : ndarray of int, optional
+        The user's numbers of all rows, where rows of weight zero have been left out.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such row and what it holds.
+    """
+    lowest, highest = y.min(initial=np.inf), y.max(initial=-np.inf)
+    if highest < np.inf and (lowest > domain.low or (lowest == domain.low and not domain.open)):
+        return
+    inside = np.isfinite(y) & (y > domain.low if domain.open else y >= domain.low)
+    if inside.all():
+        return
+    first = int(np.argmin(inside))
+    row = start + first if kept is None else kept[start + first]
+    raise ValueError(
+        f"{name}: the targets y must be {domain.says}; row {row} holds {y[first]:g} "
+        f"({np.count_nonzero(~inside):,} such rows). Leave these rows out, or choose a model of any number."
+    )
+
+
+def link_of(power: float, *, log: bool) -> Link:
+    """The model with variance proportional to mean^power and this link."""
+    domain = FINITE if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
+    if power == 0.0 and not log:
+        return Link(power, False, SQUARED, domain)
+    if 0.0 < power < 1.0:  # no distribution has such a variance, but the deviance is a loss all the same
+        return Link(power, log, PointwiseLoss("tweedie", TWEEDIE_CODE, float(power), domain), domain)
+    return Link(float(power), log, tweedie(float(power)), domain)
