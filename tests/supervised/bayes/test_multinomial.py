@@ -9,7 +9,7 @@ from sklearn import naive_bayes as peer
 
 import tripos
 from tripos import MultinomialNB
-from tripos.supervised.bayes.multinomial import (
+from tripos.supervised.bayes.counts import (
     class_counts,
     stored_class_counts,
     stored_multinomial_joint,

@@ -25,7 +25,7 @@ from tripos.compute.blocks import Block
 from tripos.data.needs import Needs
 from tripos.state import Array, Number
 from tripos.supervised.bayes.moments import Moments, block_moments
-from tripos.supervised.bayes.posterior import NaiveBayes, checked_priors
+from tripos.supervised.bayes.posterior import BayesClassifier, checked_priors
 
 Floats = npt.NDArray[np.float64]
 LEAST_VARIANCE = 1e-154  # of a constant feature without smoothing: its square root is still a normal number
@@ -56,7 +56,7 @@ def stored_gaussian_joint(data, indices, indptr, theta, half_precision, at_zero,
                 joint[i, k] += half_precision[j, k] * data[t] * (2.0 * theta[j, k] - data[t])
 
 
-class GaussianNB(NaiveBayes):
+class GaussianNB(BayesClassifier):
     """Gaussian naive Bayes: each feature of each class is normal, independent of the others.
 
         P(k | x)  proportional to  P(k) prod_j N(x_j; theta_kj, var_kj)

@@ -95,7 +95,7 @@ def copied(joint, out):  # type: ignore[no-untyped-def]
     return sound
 
 
-class NaiveBayes(Classifier, abc.ABC):
+class BayesClassifier(Classifier, abc.ABC):
     """A classifier by Bayes' rule over features taken as independent inside a class."""
 
     mergeable: ClassVar[bool] = True

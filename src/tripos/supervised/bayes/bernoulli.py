@@ -1,0 +1,205 @@
+"""Bernoulli naive Bayes: which words occur in a row, and which do not.
+
+    p_kj = (N_kj + alpha_j) / (n_k + 2 alpha_j),     N_kj = number of the n_k rows of class k in which x_j > t
+    log P(x | k) = sum_j x_j log p_kj + (1 - x_j) log(1 - p_kj)
+                 = sum_j log(1 - p_kj) + sum_j x_j log p_kj / (1 - p_kj)
+
+The second form costs only the words that are there, though the absent ones count.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.utils._param_validation import Interval
+
+from tripos.compute import kernel
+from tripos.compute.arrays import kernel_csr
+from tripos.compute.blocks import Block
+from tripos.data.needs import Needs
+from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays
+
+# Stands for log 0 (alpha=0): the sum over absent features holds it too, so it must leave digits to the others.
+NEVER = -1e8
+
+
+@kernel("F[:, ::1], i8[::1], f8[::1], F, f8[::1], f8[:, ::1]")
+def class_presence(X, y, w, t, n, count):  # type: ignore[no-untyped-def]
+    """n_k += w, count_kj += w [x_j > t] over the rows of class k. NaN and infinity turn the count into NaN."""
+    for i in range(X.shape[0]):
+        k = y[i]
+        n[k] += w[i]
+        for j in range(X.shape[1]):
+            count[k, j] += w[i] * (X[i, j] > t) + 0.0 * X[i, j]
+
+
+@kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], F, f8[::1], f8[:, ::1]")
+def stored_class_presence(data, indices, indptr, y, w, t, n, count):  # type: ignore[no-untyped-def]
+    """As `class_presence` from a canonical CSR matrix, with t not negative; False where an index points outside."""
+    for i in range(y.size):
+        k = y[i]
+        n[k] += w[i]
+        if indptr[i] < 0 or indptr[i + 1] > data.size:
+            return False
+        for s in range(indptr[i], indptr[i + 1]):
+            j = np.uint64(indices[s])
+            if j >= np.uint64(count.shape[1]):
+                return False
+            count[k, j] += w[i] * (data[s] > t) + 0.0 * data[s]
+    return True
+
+
+@kernel("F[:, ::1], F, F[:, ::1]")
+def presence(X, t, out):  # type: ignore[no-untyped-def]
+    """out_ij = [x_ij > t], NaN where x is NaN or infinite."""
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            out[i, j] = X.dtype.type(X[i, j] > t) + X.dtype.type(0.0) * X[i, j]
+
+
+@kernel("F[::1], F, F[::1]")
+def stored_presence(data, t, out):  # type: ignore[no-untyped-def]
+    """As `presence`, of the stored values."""
+    for s in range(data.size):
+        out[s] = data.dtype.type(data[s] > t) + data.dtype.type(0.0) * data[s]
+
+
+class BernoulliNB(CountClassifier):
+    """Bernoulli naive Bayes, for features that are there or not.
+
+        log P(k | x) = log P(k) + sum_j x_j log p_kj + (1 - x_j) log(1 - p_kj) + const,
+        p_kj = (N_kj + alpha_j) / (n_k + 2 alpha_j)
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (n_features,), default=1.0
+        Imagined rows with and without the feature, added to every class.
+    force_alpha : bool, default=True
+        False raises an `alpha` below 1e-10 to that.
+    binarize : float or None, default=0.0
+        A value above it counts as there. None: X holds 0 and 1 already.
+    fit_prior : bool, default=True
+        Whether P(k) is the class's share of the rows; uniform otherwise.
+    class_prior : array-like of shape (n_classes,), default=None
+        P(k) itself.
+
+    Attributes
+    ----------
+    class_count_ : ndarray of shape (n_classes,)
+        n_k: rows (or sum of weights) of each class.
+    class_log_prior_ : ndarray of shape (n_classes,)
+    classes_ : ndarray of shape (n_classes,)
+    feature_count_ : ndarray of shape (n_classes, n_features)
+        N_kj: rows of each class with the feature.
+    feature_log_prob_ : ndarray of shape (n_classes, n_features)
+        log p_kj.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    See Also
+    --------
+    MultinomialNB : for how often, where this model sees only whether.
+
+    Notes
+    -----
+    The fit merges: `partial_fit`, `merge`, blocks and files larger than memory give what one array gives.
+
+    References
+    ----------
+    C. D. Manning, P. Raghavan & H. Schuetze (2008). Introduction to Information Retrieval, section 13.3.
+    https://nlp.stanford.edu/IR-book/html/htmledition/the-bernoulli-model-1.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tripos import BernoulliNB
+    >>> answers = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 1], [0, 1, 0]])
+    >>> BernoulliNB().fit(answers, ["yes", "yes", "no", "no"]).predict_proba(np.array([[1, 0, 0]])).round(2)
+    array([[0.25, 0.75]])
+    """
+
+    canonical_csr: ClassVar[bool] = True  # the parts of a duplicated entry count once, by their sum
+    needs: ClassVar[Needs] = Needs(categories="one-hot", numbers="bins", sparse=True)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CountClassifier._parameter_constraints,
+        "binarize": [None, Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        alpha: float | npt.ArrayLike = 1.0,
+        force_alpha: bool = True,
+        binarize: float | None = 0.0,
+        fit_prior: bool = True,
+        class_prior: npt.ArrayLike | None = None,
+    ) -> None:
+        self.alpha = alpha
+        self.force_alpha = force_alpha
+        self.binarize = binarize
+        self.fit_prior = fit_prior
+        self.class_prior = class_prior
+
+    def _partial(self, block: Block, n_classes: int) -> Counts:
+        if self.binarize is None:
+            counts = super()._partial(block, n_classes)
+            if (counts.count > counts.weight[:, None] * (1 + 1e-9)).any():
+                raise ValueError(
+                    "binarize=None takes X of 0 and 1 only, and some values are larger: set binarize to the threshold"
+                )
+            return counts
+        w = np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
+        counts = Counts(np.zeros(n_classes), np.zeros((n_classes, block.X.shape[1])))
+        t = block.X.dtype.type(self.binarize)
+        if not sp.issparse(block.X):
+            class_presence(block.X, block.y, w, t, counts.weight, counts.count)
+        elif not stored_class_presence(*csr_arrays(block.X), block.y, w, t, counts.weight, counts.count):
+            kernel_csr(block.X)  # says which index
+        return counts
+
+    def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_p: Floats = np.log(counts.count + alpha) - np.log(
+                counts.weight[:, None] + 2.0 * np.asarray(alpha)
+            )
+        log_p[np.isnan(log_p)] = np.log(0.5)  # a class without rows: the limit of alpha -> 0
+        np.minimum(log_p, 0.0, out=log_p)
+        return log_p
+
+    def _prepare(self) -> None:
+        with np.errstate(divide="ignore"):
+            absent = np.maximum(np.log1p(-np.exp(self.feature_log_prob_)), NEVER)
+        present = np.maximum(self.feature_log_prob_, NEVER)
+        self._log_p = np.ascontiguousarray((present - absent).T)
+        self._offset = self.class_log_prior_ + absent.sum(axis=1)
+
+    def _joint(self, X: Any) -> Floats:
+        return super()._joint(self._presence(X))
+
+    def _presence(self, X: Any) -> Any:
+        """X as 0 and 1."""
+        if self.binarize is None:
+            return X
+        t = X.dtype.type(self.binarize)
+        if isinstance(X, np.ndarray):
+            out = np.empty_like(X)
+            presence(X, t, out)
+            return out
+        data, indices, indptr = csr_arrays(X)
+        out = np.empty_like(data)
+        stored_presence(data, t, out)
+        return sp.csr_array((out, indices, indptr), shape=X.shape)
+
+    def _evidence(self, x: Floats, label: int, against: int) -> tuple[Floats, float]:
+        """Features that are absent speak as well: the sum over them is given to each by its own share."""
+        there = self._presence(np.ascontiguousarray(x[None, :]))[0]
+        odds = self.feature_log_prob_[label] - self.feature_log_prob_[against]
+        with np.errstate(divide="ignore"):
+            absent = np.maximum(np.log1p(-np.exp(self.feature_log_prob_[[label, against]])), NEVER)
+        prior = self.class_log_prior_
+        contributions = np.where(there > 0, odds, absent[0] - absent[1])
+        return contributions, float(prior[label] - prior[against])
