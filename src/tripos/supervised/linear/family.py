@@ -89,10 +89,35 @@ class Family:
             return np.asarray(mu * (1.0 - mu))
         return np.asarray(np.ones_like(mu) if self.power == 0 else mu**self.power)
 
+    def score(self, y: np.ndarray, eta: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """d log-likelihood / d eta of each row, times phi: (y - mu) mu' / V(mu)."""
+        if self.canonical:
+            return np.asarray(y - mu)
+        return np.asarray((y - mu) * self.mean_derivative(eta) / self.variance(mu))
+
+    def information(self, eta: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """Expected curvature of each row's log-likelihood in eta, times phi: mu'^2 / V(mu)."""
+        slope = self.mean_derivative(eta)
+        return slope if self.canonical else np.asarray(slope * slope / self.variance(mu))
+
+    def observed_information(self, y: np.ndarray, eta: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """The curvature at y itself, times phi; under the canonical link the expected one."""
+        if self.canonical:
+            return self.information(eta, mu)
+        slope, p = self.mean_derivative(eta), self.power  # Bernoulli comes with its canonical link only
+        bend = slope if self.link == "log" else np.zeros_like(slope)  # mu''
+        first = slope * slope / self.variance(mu)
+        return np.asarray(first - (y - mu) * (bend - p * slope * slope / mu) / self.variance(mu))
+
+    @property
+    def canonical(self) -> bool:
+        """Whether expected and observed curvature agree at every y."""
+        return self.link == {"gaussian": "identity", "bernoulli": "logit", "poisson": "log"}.get(self.name)
+
     def deviance(self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Twice what the likelihood falls short of that of a model which predicts every row exactly,
         without phi."""
-        return _total(self._unit_deviance(y, mu), weights)
+        return _total(self.deviance_rows(y, mu), weights)
 
     def log_likelihood(
         self, y: np.ndarray, mu: np.ndarray, weights: np.ndarray | None = None, dispersion: float = 1.0
@@ -111,9 +136,10 @@ class Family:
         float
             NaN where the density is not known: powers below 0, and between 0 and 1.
         """
-        return _total(self._log_density(y, mu, dispersion), weights)
+        return _total(self.log_density_rows(y, mu, dispersion), weights)
 
-    def _unit_deviance(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    def deviance_rows(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """`deviance` of each row."""
         p = self.power
         if self.name == "bernoulli":
             return np.asarray(-2.0 * (xlogy(y, mu) + xlog1py(1.0 - y, -mu)))
@@ -126,7 +152,8 @@ class Family:
         saturated = np.maximum(y, 0.0) ** (2 - p) / ((1 - p) * (2 - p))
         return np.asarray(2.0 * (saturated - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p)))
 
-    def _log_density(self, y: np.ndarray, mu: np.ndarray, phi: float) -> np.ndarray:
+    def log_density_rows(self, y: np.ndarray, mu: np.ndarray, phi: float) -> np.ndarray:
+        """`log_likelihood` of each row."""
         p = self.power
         if self.name == "bernoulli":
             return np.asarray(xlogy(y, mu) + xlog1py(1.0 - y, -mu))

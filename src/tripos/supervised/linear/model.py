@@ -6,7 +6,7 @@ eta = X w + b
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from tripos.base import Estimator
 from tripos.supervised.linear.family import Family
 
+if TYPE_CHECKING:
+    from tripos.supervised.linear.inference import Inference
+
 Self = TypeVar("Self", bound="LinearModel")
+
+COVERED = ("rows", "R2 on the training rows")  # facts that inference says again
 
 
 class LinearModel(Estimator):
@@ -86,14 +91,112 @@ class LinearModel(Estimator):
         """What the head of `summary()` says: label -> value."""
         return {}
 
-    def summary(self) -> str:
-        """What was learned, as text: how it was fitted, then each feature's coefficient, by name.
+    def inference(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        covariance: str = "classical",
+        groups: Any = None,
+        confidence: float = 0.95,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> Inference:
+        """Standard errors, tests and intervals of the coefficients, and measures of fit.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_rows, n_features), table, or blocks of rows, optional
+            The rows the model was fitted on. Without them `LinearRegression` answers from the moments it kept
+            (classical errors only).
+        y : array-like of shape (n_rows,)
+        sample_weight : array-like of shape (n_rows,), optional
+            A weight of k counts as k rows.
+        covariance : {"classical", "HC0", "HC1", "HC2", "HC3", "clustered"}, default="classical"
+            Robust to unequal variance (HC), or to dependence within groups (clustered).
+        groups : array-like of shape (n_rows,), optional
+            Labels, for "clustered".
+        confidence : float, default=0.95
+            Of the intervals.
+        offset : array-like of shape (n_rows,), optional
+            Added to the scores, as in the fit.
+        exposure : array-like of shape (n_rows,), optional
+            Its logarithm is added to the scores (logarithmic link): counts per unit of it.
+
+        Returns
+        -------
+        Inference
+            `print` shows it as a table.
+
+        Raises
+        ------
+        ValueError
+            For a model without a likelihood (support vectors, quantiles), or several targets at once.
+        """
+        from tripos.supervised.linear import judge
+
+        check_is_fitted(self)
+        return judge.judge(
+            self,
+            X,
+            y,
+            sample_weight,
+            covariance=covariance,
+            groups=groups,
+            confidence=confidence,
+            offset=offset,
+            exposure=exposure,
+        )
+
+    def summary(
+        self,
+        X: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        covariance: str = "classical",
+        groups: Any = None,
+        confidence: float = 0.95,
+        offset: Any = None,
+        exposure: Any = None,
+    ) -> str:
+        """What was learned, as text: the coefficients by name, with all that `inference` says of them.
+
+        Without rows and without kept moments: how the model was fitted, and the coefficients.
+
+        Parameters
+        ----------
+        X, y, sample_weight, covariance, groups, confidence, offset, exposure
+            As in `inference`.
 
         Returns
         -------
         str
         """
+        from tripos.supervised.linear import judge
+
         check_is_fitted(self)
+        asked = X is not None or covariance != "classical" or groups is not None
+        reason = judge.why_no_inference(self, without_rows=not asked)
+        if reason is None:
+            from tripos.supervised.linear.summary import as_text
+
+            found = self.inference(
+                X,
+                y,
+                sample_weight,
+                covariance=covariance,
+                groups=groups,
+                confidence=confidence,
+                offset=offset,
+                exposure=exposure,
+            )
+            facts = {label: value for label, value in self._facts().items() if label not in COVERED}
+            return as_text(found, facts)
+        return self._coefficient_table() + (f"\n\n{reason}" if asked else "")
+
+    def _coefficient_table(self) -> str:
         W = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
         b = np.broadcast_to(self.intercept_, len(W))
         names = ["intercept", *map(str, self.encoded_feature_names_)]
