@@ -1,0 +1,228 @@
+"""Coordinate descent for the squared loss with an elastic-net penalty.
+
+    minimise  F(w) = |y - Xw|^2 / 2 + l1 |w|_1 + l2 |w|^2 / 2
+
+over columns that are weighted and centred (`coordinate_columns`). A working set holds the columns that may be in
+the solution; descent on it uses the products of its columns with one another (`coordinate_gram`). Columns enter
+that violate the optimality condition |x_j.r| <= l1, those by most first. Two bounds spare the look at the others:
+a column is looked at only if its last known x_j.r' can have grown past l1 while the residual moved from r' to
+r, and never again once the gap shows that it is zero at the minimum,
+
+    a |x_j.r| + sqrt(|x_j|^2 + l2) sqrt(2 gap) < l1,        a = min(1, l1 / max_j |x_j.r - l2 w_j|).
+
+The gap between F(w) and the dual objective of a r is the rule to stop by.
+
+References
+----------
+J. Friedman, T. Hastie, R. Tibshirani (2010), doi:10.18637/jss.v033.i01 (coordinate descent along a path);
+E. Ndiaye, O. Fercoq, A. Gramfort, J. Salmon, "Gap safe screening rules for sparsity enforcing penalties",
+JMLR 18 (2017), arXiv:1611.05780; M. Massias, A. Gramfort, J. Salmon, "Celer", ICML 2018, arXiv:1802.07481
+(working sets).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tripos.optimization.coordinate_columns import FEW, DenseColumns, SparseColumns
+from tripos.optimization.coordinate_gram import Order, Quadratic, Rules, Solution, cyclic
+from tripos.optimization.coordinate_kernels import gap_of, screen, suspects
+
+SNAPSHOTS = 64  # residuals at which products were computed that are remembered
+ENTRANTS = 100  # columns that enter at once, or as many as there are in the solution
+GRAM_COLUMNS = 4096  # columns of a working set up to which their products are kept
+INNER = 0.3  # share of the goal that descent on the working set has to reach
+EASE = 0.01  # share of the gap that it has to reach while columns still enter
+ROUNDS = 1000
+
+
+class WorkingSet:
+    """The problem on columns that enter when they are needed.
+
+    Parameters
+    ----------
+    columns : DenseColumns or SparseColumns
+    y : ndarray of shape (n_rows,)
+        As `columns.target` gives it.
+    order : callable, optional
+        Draws the columns to visit: (sweeps, m) -> numbers, sweep by sweep.
+    """
+
+    def __init__(self, columns: DenseColumns | SparseColumns, y: np.ndarray, order: Order = cyclic) -> None:
+        self.columns, self.y, self.order = columns, y, order
+        self.y2 = float(y @ y)
+        d = columns.n_features
+        self.norm = np.sqrt(columns.square)
+        self.r = y.copy()
+        self.store = columns.store()
+        self.members = np.empty(0, dtype=np.int64)
+        self.quadratic: Quadratic | None = Quadratic(np.empty((0, 0)), np.empty(0), 0, self.y2)
+        self.w = np.empty(0)  # once there are too many columns for `quadratic`
+        self.settled = columns.square == 0.0  # in the set, or known to be zero
+        self.known = columns.products(y)  # x_j.r' ...
+        self.version = np.zeros(d, dtype=np.int64)  # ... at which of the residuals
+        self.snapshots = np.empty((int(np.clip(d // 16, 2, SNAPSHOTS)), len(y)))
+        self.snapshots[0] = y
+        self.taken, self.oldest = 1, 0
+        self._room = np.empty(d, dtype=np.int64)
+
+    def start(self, w: np.ndarray) -> None:
+        """Start from these coefficients."""
+        inside = np.flatnonzero(w)
+        inside = inside[~self.settled[inside]]
+        if len(inside):
+            self._enter(inside)
+            self._move(w[self.members])
+
+    def largest_product(self, positive: bool) -> float:
+        """Largest x_j.y: the l1 from which on all coefficients are zero."""
+        products = np.where(self.columns.square > 0.0, self.columns.products(self.y), 0.0)
+        return float((products if positive else np.abs(products)).max(initial=0.0))
+
+    def solve(self, rules: Rules) -> Solution:
+        """The minimum, from where the last one was."""
+        self.settled[:] = self.columns.square == 0.0
+        self.settled[self.members] = True
+        self._resting = False
+        done, stuck = 0, 0
+        for _ in range(ROUNDS):
+            new, largest = self._look(rules)
+            w, objective, gap, scale = self._state(rules, largest)
+            goal = rules.goal(objective, self.y2)
+            resting = self._resting and gap <= rules.tol * self.y2 and not len(new)
+            if gap <= goal or resting or done >= rules.max_iter or stuck > 2:
+                break
+            if rules.l1 > 0.0 and len(self.known):
+                screen(
+                    self.known, self.norm, self.version, self._radius, scale, rules.l1, rules.l2, gap,
+                    rules.positive, self.settled,
+                )  # fmt: skip
+            self._enter(self._chosen(new, w))
+            target = INNER * goal if not len(new) else max(INNER * goal, EASE * gap)
+            made = self._descend(rules, target, rules.max_iter - done)
+            stuck = stuck + 1 if not len(new) else 0
+            done += made
+        coefficients = np.zeros(self.columns.n_features)
+        coefficients[self.members] = w
+        return Solution(coefficients, gap, rules.tol * self.y2, done, objective)
+
+    # ---- looking at the columns outside -------------------------------------------------------------
+
+    def _look(self, rules: Rules) -> tuple[np.ndarray, float]:
+        """Columns that violate their optimality condition, and the largest x_j.r of those looked at."""
+        difference = self.snapshots[: self.taken] - self.r
+        self._radius = np.sqrt(np.einsum("ij,ij->i", difference, difference)) * (1 + 1e-12)
+        count = suspects(
+            self.known, self.norm, self.version, self._radius, self.settled, rules.l1, rules.positive,
+            self._room,
+        )  # fmt: skip
+        if not count:
+            return self._room[:0], 0.0
+        found = self._room[:count].copy()
+        slot = self._remember()
+        if count * FEW > len(self.known):
+            self.known = self.columns.products(self.r)
+            self.version[:] = slot
+        else:
+            self.known[found] = self.columns.products(self.r, found)
+            self.version[found] = slot
+        values = self.known[found] if rules.positive else np.abs(self.known[found])
+        return found[values > rules.l1], float(values.max())
+
+    def _remember(self) -> int:
+        """Keeps the residual; the oldest one makes room, and with it what was known from it."""
+        if self.taken < len(self.snapshots):
+            slot, self.taken = self.taken, self.taken + 1
+            self._radius = np.append(self._radius, 0.0)
+        else:
+            slot, self.oldest = self.oldest, (self.oldest + 1) % len(self.snapshots)
+            self.known[self.version == slot] = np.inf
+            self._radius[slot] = 0.0
+        self.snapshots[slot] = self.r
+        return slot
+
+    def _state(self, rules: Rules, largest: float) -> tuple[np.ndarray, float, float, float]:
+        """w of the set, F(w), the gap, and the factor that makes the residual feasible for the dual."""
+        m = len(self.members)
+        if self.quadratic is not None:
+            w, q = self.quadratic.w[:m], self.quadratic.q[:m]
+        else:
+            w, q = self.w, self.store.products(self.r)
+        v = q - rules.l2 * w
+        largest = max(largest, float((v if rules.positive else np.abs(v)).max(initial=0.0)))
+        square, product = float(self.r @ self.r), float(self.r @ self.y)
+        w1, w2 = float(np.abs(w).sum()), float(w @ w)
+        slopes = float(q @ q)
+        gap = float(gap_of(square, product, w1, w2, largest, slopes, rules.l1, rules.l2))
+        scale = rules.l1 / largest if largest > rules.l1 else 1.0
+        return w.copy(), 0.5 * square + rules.value(w), max(gap, 0.0), scale
+
+    # ---- the working set ---------------------------------------------------------------------------
+
+    def _chosen(self, new: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Of the violators those that lower F most, at most as many as there are in the solution."""
+        most = max(ENTRANTS, int(np.count_nonzero(w)))
+        if len(new) <= most:
+            return new
+        by_gain = np.abs(self.known[new]) / self.norm[new]
+        return new[np.sort(np.argpartition(by_gain, len(new) - most)[len(new) - most :])]
+
+    def _enter(self, new: np.ndarray) -> None:
+        if not len(new):
+            return
+        first = len(self.members)
+        self.members = np.concatenate([self.members, new])
+        self.settled[new] = True
+        self.store.append(new)
+        if self.quadratic is not None and len(self.members) > GRAM_COLUMNS:
+            self.w, self.quadratic = self.quadratic.w[:first].copy(), None
+        if self.quadratic is None:
+            self.w = np.concatenate([self.w, np.zeros(len(new))])
+            return
+        cross = self.store.cross(first)
+        cross[np.arange(len(new)), np.arange(first, first + len(new))] = self.columns.square[new]
+        self.quadratic.append(cross, self.store.products(self.y, first), self.store.products(self.r, first))
+
+    def _move(self, w: np.ndarray) -> None:
+        """Puts the coefficients of the set to w."""
+        if self.quadratic is not None:
+            m = len(w)
+            self.store.subtract(w - self.quadratic.w[:m], self.r)
+            self.quadratic.set(w)
+        else:
+            self.store.subtract(w - self.w, self.r)
+            self.w = w.copy()
+
+    def _descend(self, rules: Rules, target: float, sweeps: int) -> int:
+        m = len(self.members)
+        if not m:
+            return 0
+        if self.quadratic is not None:
+            before = self.quadratic.w[:m].copy()
+            done = self.quadratic.descend(rules, target, sweeps, self.order)
+            self._resting = self.quadratic.ended
+            self.store.subtract(self.quadratic.w[:m] - before, self.r)
+            return done
+        threshold = target / m
+        burst = int(np.clip(1e8 // max(1, m * len(self.y)), 1, 50))
+        g = self.columns.square[self.members]
+        done = 0
+        while done < sweeps:
+            step = min(burst, sweeps - done)
+            rest = (rules.l1, rules.l2, rules.positive, threshold, self.order(step, m), step)
+            made, resting = self.store.descend(g, self.r, self.w, rest)
+            done += made
+            if resting:
+                break
+        self._resting = False  # only the gap tells
+        return done
+
+
+def random_order(random_state: Any) -> Order:
+    """Columns drawn with replacement, as selection="random" has it."""
+    from tripos.compute.random import generator
+
+    rng = generator(random_state)
+    return lambda sweeps, m: rng.integers(0, m, sweeps * m)
