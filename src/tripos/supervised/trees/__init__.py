@@ -1,0 +1,1 @@
+"""Trees on binned columns: one engine for boosting and forests; files are its stages."""

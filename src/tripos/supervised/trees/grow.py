@@ -1,0 +1,466 @@
+"""One tree, grown leaf by leaf: the split that gains most first, or level by level.
+
+    while there is a leaf worth splitting:
+        its rows part in place into left and right
+        the smaller side's histogram is added up, the larger side's is what is left of the parent's
+        both look for their best split
+
+`grow` runs this loop inside one kernel, because a tree of 31 leaves takes a few milliseconds and some hundred
+calls. Where a histogram is much work it returns to Python instead, with the request in `state`; threads add the
+histogram up and `grow` goes on where it was. The answer does not depend on who adds.
+
+References
+----------
+Ke et al., "LightGBM: a highly efficient gradient boosting decision tree" (2017), for best-first growth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.compute.budget import require
+from tripos.compute.threads import thread_count
+from tripos.supervised.trees.binning import Binned
+from tripos.supervised.trees.histogram import (
+    BLOCK,
+    GATHERED,
+    PARALLEL_WORK,
+    histogram,
+    subtract,
+)
+from tripos.supervised.trees.leaves import (
+    ANY_ORDER,
+    ASK_ALL,
+    ASK_END,
+    ASK_SLOT,
+    ASK_START,
+    BEGIN,
+    BEST_FIRST,
+    BY_LEVEL,
+    CHOOSE,
+    LARGE,
+    LARGER,
+    LEFT_CHILD,
+    LEVELS,
+    N_FREE,
+    N_LEAVES,
+    N_LEVELS,
+    N_NODE,
+    N_NODE_NUMBERS,
+    N_NODES,
+    N_OPEN,
+    N_STATE,
+    PHASE,
+    ROOT,
+    ROWS,
+    SMALL,
+    SMALLER,
+    SPLIT_FEATURE,
+    SPLIT_MISSING,
+    VALUE,
+    add_asked,
+    allow,
+    ask,
+    ask_for_children,
+    choose,
+    count_rows,
+    divide,
+    give_slot,
+    mark_left,
+    part,
+    splittable,
+    sum_of_rows,
+    take_slot,
+    value_of,
+    write_split,
+)
+from tripos.supervised.trees.split import (
+    ALPHA,
+    BOUNDED,
+    CATEGORICAL,
+    COUNTED,
+    DIRECTION,
+    END,
+    EXACT,
+    FEATURE,
+    G_UNIT,
+    GAIN,
+    GAMMA,
+    H_UNIT,
+    LAMBDA,
+    LEAST,
+    MAX_DEPTH,
+    MAX_LEAVES,
+    MAX_VALUE,
+    MIN_HESSIAN,
+    MIN_ROWS,
+    MISSING,
+    MOST,
+    N_BINS,
+    N_FACTS,
+    N_INTEGERS,
+    N_LEAF,
+    N_LEAF_NUMBERS,
+    N_NUMBERS,
+    N_TRIED,
+    NODE,
+    ORDER,
+    RATE,
+    SEED,
+    SLOT,
+    SMOOTHING,
+    START,
+    SUBSET,
+    SUPPORT,
+    TOTAL,
+    USABLE,
+    WORK,
+    best_split,
+)
+
+U = np.uint64
+GROWTH = {"leaf-wise": BEST_FIRST, "depth-wise": BY_LEVEL}
+POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
+
+
+@kernel(
+    "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
+    "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
+    "u8[:, ::1]"
+)
+def grow(  # type: ignore[no-untyped-def]
+    columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
+    free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
+    node_levels,
+):  # fmt: skip
+    """Grows until the tree is done (False) or `state` asks for a large histogram (True)."""
+    counts = histograms[histograms.shape[0] - 1]
+    room = (
+        np.empty(256, np.int64), np.empty(256, np.float32), np.empty(256, np.int64), np.empty(256, np.float64),
+        np.empty(4, np.uint64),
+    )  # fmt: skip
+    allowed, key = np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.uint64)
+    goes_left = np.empty(256, np.uint8)
+    while True:
+        phase = state[PHASE]
+        first, second, exact = -1, -1, 0  # leaves to look at
+        if phase == BEGIN:
+            ask(state, ROOT, leaves[0], take_slot(state, free, leaves, limits, 0, 0), 1 - integers[SUBSET])
+        elif phase == ROOT:
+            leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]])
+            first = 0
+            state[PHASE] = CHOOSE
+        elif phase == CHOOSE:
+            k, q = choose(state, leaves, limits, opened, integers[ORDER]), state[N_LEAVES]
+            if k < 0 or q >= integers[MAX_LEAVES]:
+                return False
+            leaf = leaves[k]
+            j = leaf[FEATURE]
+            mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
+            middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
+            fewest = min(middle - leaf[START], leaf[END] - middle)
+            if fewest < integers[MIN_ROWS] and not leaf[EXACT]:
+                count_rows(leaf, words, rows, packed, gathered, counts)
+                first, exact, leaf[EXACT] = k, 1, 1
+                if leaf[SLOT] < 0:
+                    ask(state, CHOOSE, leaf, take_slot(state, free, leaves, limits, k, k), 0)
+                    add_asked(state, words, rows, packed, gathered, histograms)
+            else:
+                larger_left = np.int64(2 * (middle - leaf[START]) > leaf[END] - leaf[START])
+                write_split(
+                    leaf,
+                    limits[k, GAIN],
+                    larger_left,
+                    features,
+                    state,
+                    levels[k],
+                    nodes,
+                    node_numbers,
+                    node_levels,
+                )
+                divide(k, q, middle, features, groups, member, integers, numbers, state, leaves, limits)
+                if state[N_LEAVES] < integers[MAX_LEAVES]:
+                    ask_for_children(k, q, state, free, integers, leaves, limits)
+        else:
+            small, large = state[SMALLER], state[LARGER]
+            state[PHASE] = CHOOSE
+            if phase == SMALL:
+                first = small
+                if leaves[large, SLOT] >= 0:
+                    subtract(histograms[leaves[large, SLOT]], histograms[leaves[small, SLOT]])
+                    second = large
+                elif splittable(leaves[large], integers):
+                    ask(state, LARGE, leaves[large], take_slot(state, free, leaves, limits, small, large), 0)
+            else:
+                first = large
+        for k in (first, second):
+            if k < 0:
+                continue
+            if splittable(leaves[k], integers):
+                allow(leaves[k, NODE], integers, features, groups, member[k], allowed, key)
+                best_split(
+                    histograms[leaves[k, SLOT]], counts, exact, features, allowed, integers, numbers, leaves[k],
+                    limits[k], levels[k], room,
+                )  # fmt: skip
+            if limits[k, GAIN] <= 0.0:
+                give_slot(state, free, leaves[k])
+            elif integers[ORDER] == ANY_ORDER:
+                opened[state[N_OPEN]] = k
+                state[N_OPEN] += 1
+        if state[PHASE] != CHOOSE:
+            if (state[ASK_END] - state[ASK_START]) * words.shape[0] * 8 > integers[WORK]:
+                return True
+            add_asked(state, words, rows, packed, gathered, histograms)
+
+
+@kernel("i8, i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[::1], i8, f8[::1]")
+def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, n_nodes, values):  # type: ignore[no-untyped-def]
+    """Writes each leaf's node; its value, times the rate, also into `values`."""
+    for k in range(n_leaves):
+        leaf = leaves[k]
+        node = leaf[NODE]
+        values[k] = numbers[RATE] * value_of(leaf, numbers, limits[k])
+        nodes[node, SPLIT_FEATURE], nodes[node, LEVELS], nodes[node, SPLIT_MISSING] = -1, -1, 0
+        nodes[node, ROWS] = leaf[END] - leaf[START]
+        node_numbers[node, VALUE] = values[k]
+    for node in range(n_nodes - 1, -1, -1):
+        if nodes[node, SPLIT_FEATURE] >= 0:
+            left = nodes[node, LEFT_CHILD]
+            nodes[node, ROWS] = nodes[left, ROWS] + nodes[left + 1, ROWS]
+
+
+@kernel("i8, i8[:, ::1], u4[::1], f8[::1], f4[::1]")
+def add_values(n_leaves, leaves, rows, values, scores):  # type: ignore[no-untyped-def]
+    """Adds to each row's score the value of its leaf."""
+    for k in range(n_leaves):
+        value = np.float32(values[k])
+        here = rows[leaves[k, START] : leaves[k, END]]
+        for i in range(U(here.size)):
+            scores[U(here[i])] += value
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees grow.
+
+    Parameters
+    ----------
+    max_leaves, max_depth, min_rows : int
+        Limits of a tree and of a leaf; 0 leaves or depth means no limit.
+    order : int
+        BEST_FIRST or BY_LEVEL.
+    l2, l1, gamma, min_hessian, max_value, rate : float
+        lambda, alpha and gamma of `split`; the hessian of a leaf; the size of its value; what values are multiplied by.
+    smoothing, support : float
+        For levels of a category: added to their hessian before they are put in order, and the least they need.
+    features_per_split : int
+        Drawn anew for each node; 0 for all.
+    directions : int64 ndarray of shape (n_features,), optional
+        1 where values rise along the feature, -1 where they fall.
+    groups : uint8 ndarray of shape (n_groups, n_features), optional
+        Sets of features that may stand on one path.
+    """
+
+    max_leaves: int = 31
+    max_depth: int = 0
+    min_rows: int = 20
+    order: int = BEST_FIRST
+    l2: float = 0.0
+    l1: float = 0.0
+    gamma: float = 0.0
+    min_hessian: float = 1e-3
+    max_value: float = np.inf
+    rate: float = 0.1
+    smoothing: float = 10.0
+    support: float = 10.0
+    features_per_split: int = 0
+    directions: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def most_leaves(self, n_rows: int) -> int:
+        """The leaves a tree over so many rows can have."""
+        most = max(n_rows // max(self.min_rows, 1), 1)
+        if self.max_depth:
+            most = min(most, 1 << min(self.max_depth, 32))
+        return min(most, self.max_leaves) if self.max_leaves else most
+
+
+@dataclass
+class Grown:
+    """A grown tree: views of its grower's memory, valid until the next tree.
+
+    Attributes
+    ----------
+    nodes, numbers, levels : ndarray
+        As `tree.Forest` packs them.
+    leaves : int64 ndarray of shape (n_leaves, ...)
+    values : float64 ndarray of shape (n_leaves,)
+        Of the leaves, rate included.
+    rows : uint32 ndarray
+        The rows in the order of the leaves.
+    """
+
+    nodes: np.ndarray
+    numbers: np.ndarray
+    levels: np.ndarray
+    leaves: np.ndarray
+    values: np.ndarray
+    rows: np.ndarray
+
+    def rows_of(self, k: int) -> np.ndarray:
+        """The rows of leaf k."""
+        return self.rows[self.leaves[k, START] : self.leaves[k, END]]
+
+    def add_to(self, scores: np.ndarray) -> None:
+        """Adds the leaves' values to the scores (float32) of their rows."""
+        add_values(len(self.leaves), self.leaves, self.rows, self.values, scores)
+
+
+@dataclass
+class Grower:
+    """Grows one tree after the other on the same binned rows, in the same memory.
+
+    Parameters
+    ----------
+    binned : Binned
+    how : Growth
+    """
+
+    binned: Binned
+    how: Growth
+    memory: dict[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        data, how = self.binned, self.how
+        most = how.most_leaves(data.n_rows)
+        n_sums = BLOCK * len(data.words)
+        slots = min(most, max(3, POOL_BYTES // (8 * n_sums)))
+        if most > 1 and slots < most:
+            slots = max(slots, 3)
+        groups = np.zeros((0, data.n_features), np.uint8) if how.groups is None else how.groups
+        require(
+            8 * n_sums * (slots + 1) + 300 * most, what=f"{slots} histograms of {data.n_features} features"
+        )
+        features = np.zeros((N_FACTS, data.n_features), np.int64)
+        features[N_BINS], features[MISSING], features[CATEGORICAL] = (
+            data.n_bins,
+            data.missing,
+            data.categorical,
+        )
+        features[USABLE] = 1
+        if how.directions is not None:
+            features[DIRECTION] = how.directions
+        self.memory = {
+            "columns": data.columns,
+            "words": data.words,
+            "features": features,
+            "groups": groups,
+            "member": np.ones((most, len(groups)), np.uint8),
+            "packed": np.empty(data.n_rows, np.int64),
+            "rows": np.empty(data.n_rows, np.uint32),
+            "spare": np.empty(data.n_rows, np.uint32),
+            "gathered": np.empty(GATHERED, np.int64),
+            "histograms": np.empty((slots + 1, n_sums), np.int64),
+            "free": np.empty(slots, np.int64),
+            "opened": np.empty(most + 1, np.int64),
+            "state": np.empty(N_STATE, np.int64),
+            "integers": np.zeros(N_INTEGERS, np.int64),
+            "numbers": np.zeros(N_NUMBERS),
+            "leaves": np.empty((most, N_LEAF), np.int64),
+            "limits": np.empty((most, N_LEAF_NUMBERS)),
+            "levels": np.zeros((most, 4), np.uint64),
+            "nodes": np.empty((2 * most + 1, N_NODE), np.int64),
+            "node_numbers": np.zeros((2 * most + 1, N_NODE_NUMBERS)),
+            "node_levels": np.empty((most if data.categorical.any() else 1, 4), np.uint64),
+        }
+        self._all = np.arange(data.n_rows, dtype=np.uint32)
+        self._values = np.empty(most)
+        self._set(most, slots)
+
+    def _set(self, most: int, slots: int) -> None:
+        how, integers, numbers = self.how, self.memory["integers"], self.memory["numbers"]
+        integers[MAX_LEAVES], integers[MIN_ROWS] = most, how.min_rows
+        integers[MAX_DEPTH] = how.max_depth or 1 << 40
+        integers[ORDER] = how.order if how.max_leaves else ANY_ORDER
+        integers[BOUNDED] = how.directions is not None and bool(np.any(how.directions))
+        integers[N_TRIED] = how.features_per_split or self.binned.n_features
+        numbers[LAMBDA], numbers[ALPHA], numbers[GAMMA] = how.l2, how.l1, how.gamma
+        numbers[MIN_HESSIAN], numbers[SMOOTHING], numbers[SUPPORT] = (
+            how.min_hessian,
+            how.smoothing,
+            how.support,
+        )
+        numbers[RATE], numbers[MAX_VALUE] = how.rate, how.max_value
+
+    @property
+    def packed(self) -> np.ndarray:
+        """Where `histogram.pack` writes the gradients of the next tree, int64 of shape (n_rows,)."""
+        return self.memory["packed"]
+
+    def grow(
+        self,
+        units: tuple[float, float],
+        *,
+        counted: bool,
+        seed: int = 0,
+        rows: np.ndarray | None = None,
+        usable: np.ndarray | None = None,
+    ) -> Grown:
+        """The tree for the gradients in `packed`.
+
+        Parameters
+        ----------
+        units : (float, float)
+            What one unit of the integer gradients and hessians stands for.
+        counted : bool
+            Whether the hessian counts rows.
+        seed : int
+            Draws features per split.
+        rows : uint32 ndarray, optional
+            The rows to grow on.
+        usable : ndarray of shape (n_features,), optional
+            1 for features that the tree may use.
+        """
+        memory = self.memory
+        state, integers, numbers = memory["state"], memory["integers"], memory["numbers"]
+        n = self.binned.n_rows if rows is None else len(rows)
+        memory["rows"][:n] = self._all if rows is None else rows
+        state[:] = 0
+        state[N_LEAVES], state[N_NODES], state[N_FREE] = 1, 1, len(memory["free"])
+        memory["free"][:] = np.arange(len(memory["free"]))
+        leaf, limits = memory["leaves"][0], memory["limits"][0]
+        leaf[:] = 0
+        leaf[END], leaf[SLOT], leaf[FEATURE] = n, -1, -1
+        limits[GAIN], limits[LEAST], limits[MOST] = 0.0, -np.inf, np.inf
+        memory["member"][0] = 1
+        integers[COUNTED], integers[SUBSET], integers[SEED] = counted, rows is not None, seed
+        integers[WORK] = PARALLEL_WORK if thread_count() > 1 else 50 * PARALLEL_WORK
+        numbers[G_UNIT], numbers[H_UNIT] = units
+        memory["features"][USABLE] = 1 if usable is None else usable
+        arguments = tuple(memory.values())
+        while grow(*arguments):
+            self._add_asked(state)
+        return self._grown(int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
+
+    def _add_asked(self, state: np.ndarray) -> None:
+        memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])
+        rows = None if state[ASK_ALL] else memory["rows"]
+        histogram(memory["words"], rows, memory["packed"], start, end, memory["histograms"][state[ASK_SLOT]])
+
+    def _grown(self, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
+        memory = self.memory
+        leaves, nodes, numbers = memory["leaves"], memory["nodes"], memory["node_numbers"]
+        value_leaves(
+            n_leaves, leaves, memory["limits"], nodes, numbers, memory["numbers"], n_nodes, self._values
+        )
+        return Grown(
+            nodes=nodes[:n_nodes],
+            numbers=numbers[:n_nodes],
+            levels=memory["node_levels"][:n_levels],
+            leaves=leaves[:n_leaves],
+            values=self._values[:n_leaves],
+            rows=memory["rows"],
+        )

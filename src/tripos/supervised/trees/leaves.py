@@ -1,0 +1,284 @@
+"""What happens to one leaf of a growing tree: which features it may use, how its rows part, where its histogram is.
+
+A leaf is a row of integers and a row of numbers (see `split`); `state` holds where the tree as a whole is. All of it
+is called by the kernel `grow`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.supervised.trees.histogram import (
+    add_all,
+    add_some,
+    clear,
+)
+from tripos.supervised.trees.split import (
+    BIN,
+    BOUNDED,
+    CATEGORICAL,
+    DEPTH,
+    DIRECTION,
+    END,
+    EXACT,
+    FEATURE,
+    G_UNIT,
+    GAIN,
+    H_UNIT,
+    LEAST,
+    LEFT_TOTAL,
+    MASK,
+    MAX_DEPTH,
+    MIN_ROWS,
+    MISSING,
+    MISSING_LEFT,
+    MOST,
+    N_LEAF,
+    N_TRIED,
+    NODE,
+    SEED,
+    SLOT,
+    START,
+    TOTAL,
+    USABLE,
+    leaf_value,
+)
+
+U = np.uint64
+BEST_FIRST, BY_LEVEL, ANY_ORDER = range(3)
+
+# Where a growing tree is.
+PHASE, N_LEAVES, N_NODES, N_LEVELS, N_FREE, N_OPEN = range(6)
+ASK_START, ASK_END, ASK_SLOT, ASK_ALL, SMALLER, LARGER, N_STATE = range(6, 13)
+BEGIN, ROOT, CHOOSE, SMALL, LARGE = range(5)
+
+# A node of a finished tree, as integers and as numbers.
+SPLIT_FEATURE, SPLIT_BIN, SPLIT_MISSING, LEFT_CHILD, ROWS, LEVELS, N_NODE = range(7)
+VALUE, SPLIT_GAIN, N_NODE_NUMBERS = range(3)
+
+
+@kernel
+def mixed(x):  # type: ignore[no-untyped-def]
+    """A word that looks random (splitmix64), from a word."""
+    x = U(x) + U(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> U(30))) * U(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> U(27))) * U(0x94D049BB133111EB)
+    return x ^ (x >> U(31))
+
+
+@kernel
+def allow(node, integers, features, groups, member, allowed, key):  # type: ignore[no-untyped-def]
+    """Marks the features a node may split on: N_TRIED drawn among those that the constraints leave it.
+
+    `member[q]` says whether the node's path lies within group q. The draw depends on seed and node alone.
+    """
+    n = 0
+    for j in range(allowed.size):
+        allowed[j] = features[USABLE, j]
+        if groups.shape[0] > 0 and allowed[j]:
+            allowed[j] = 0
+            for q in range(groups.shape[0]):
+                allowed[j] |= member[q] & groups[q, j]
+        n += allowed[j]
+    if n <= integers[N_TRIED]:
+        return
+    stream = mixed(U(integers[SEED]) ^ mixed(U(node)))
+    for j in range(allowed.size):
+        key[j] = mixed(stream ^ U(j))
+    for _ in range(n - integers[N_TRIED]):  # those with the largest keys leave
+        worst = -1
+        for j in range(allowed.size):
+            if allowed[j] and (worst < 0 or key[j] > key[worst]):
+                worst = j
+        allowed[worst] = np.uint8(0)
+
+
+@kernel
+def part(bins, rows, start, end, goes_left, spare):  # type: ignore[no-untyped-def]
+    """Rows on the left first, in their order, then those on the right; returns where the right begins."""
+    here = rows[start:end]
+    n_left, n_right = U(0), U(0)
+    for i in range(U(here.size)):
+        r = here[i]
+        left = U(goes_left[bins[U(r)]])
+        here[n_left] = r
+        spare[n_right] = r
+        n_left += left
+        n_right += U(1) - left
+    for i in range(n_right):
+        here[n_left + i] = spare[i]
+    return start + np.int64(n_left)
+
+
+@kernel
+def mark_left(leaf, levels, categorical, goes_left):  # type: ignore[no-untyped-def]
+    """Which bins a split sends left."""
+    if categorical:
+        for b in range(256):
+            goes_left[b] = np.uint8((levels[b >> 6] >> U(b & 63)) & U(1))
+    else:
+        for b in range(256):
+            goes_left[b] = np.uint8(b <= leaf[BIN])
+        goes_left[255] = np.uint8(leaf[MISSING_LEFT])
+
+
+@kernel
+def choose(state, leaves, limits, opened, order):  # type: ignore[no-untyped-def]
+    """The leaf to split next, -1 for none. Without a limit on leaves the order is free: the last one opened."""
+    if order == ANY_ORDER:
+        if state[N_OPEN] == 0:
+            return -1
+        state[N_OPEN] -= 1
+        return opened[state[N_OPEN]]
+    best = -1
+    for k in range(state[N_LEAVES]):
+        if limits[k, GAIN] <= 0.0:
+            continue
+        if best < 0:
+            best = k
+        elif order == BEST_FIRST:
+            if limits[k, GAIN] > limits[best, GAIN]:
+                best = k
+        elif leaves[k, DEPTH] < leaves[best, DEPTH]:
+            best = k
+    return best
+
+
+@kernel
+def take_slot(state, free, leaves, limits, keep, other):  # type: ignore[no-untyped-def]
+    """A place for a histogram; where all are taken, that of the leaf that gains least (not `keep` or `other`)."""
+    if state[N_FREE] > 0:
+        state[N_FREE] -= 1
+        return free[state[N_FREE]]
+    worst = -1
+    for k in range(state[N_LEAVES]):
+        if leaves[k, SLOT] >= 0 and k != keep and k != other:
+            if worst < 0 or limits[k, GAIN] < limits[worst, GAIN]:
+                worst = k
+    slot = leaves[worst, SLOT]
+    leaves[worst, SLOT] = -1
+    return slot
+
+
+@kernel
+def give_slot(state, free, leaf):  # type: ignore[no-untyped-def]
+    """The leaf needs its histogram no more."""
+    if leaf[SLOT] >= 0:
+        free[state[N_FREE]] = leaf[SLOT]
+        state[N_FREE] += 1
+        leaf[SLOT] = -1
+
+
+@kernel
+def splittable(leaf, integers):  # type: ignore[no-untyped-def]
+    """Whether rows and depth let the leaf be split at all."""
+    return leaf[END] - leaf[START] >= max(2 * integers[MIN_ROWS], 2) and leaf[DEPTH] < integers[MAX_DEPTH]
+
+
+@kernel
+def value_of(leaf, numbers, limits):  # type: ignore[no-untyped-def]
+    """w of a leaf."""
+    G, H = float(leaf[TOTAL] >> 32) * numbers[G_UNIT], float(leaf[TOTAL] & MASK) * numbers[H_UNIT]
+    return leaf_value(G, H, numbers, limits[LEAST], limits[MOST])
+
+
+@kernel
+def write_split(  # type: ignore[no-untyped-def]
+    leaf, gain, larger_left, features, state, levels, nodes, node_numbers, node_levels
+):  # fmt: skip
+    """The node of a leaf becomes a split; its children are the next two nodes."""
+    node, j = leaf[NODE], leaf[FEATURE]
+    nodes[node, SPLIT_FEATURE], nodes[node, SPLIT_BIN] = j, leaf[BIN]
+    nodes[node, LEFT_CHILD], nodes[node, LEVELS] = state[N_NODES], -1
+    nodes[node, SPLIT_MISSING] = leaf[MISSING_LEFT] if features[MISSING, j] else larger_left
+    node_numbers[node, SPLIT_GAIN] = gain
+    if features[CATEGORICAL, j]:
+        if not features[MISSING, j] and larger_left:  # levels unseen in training go with the larger side
+            levels[3] |= U(1) << U(63)
+        nodes[node, LEVELS] = state[N_LEVELS]
+        for i in range(4):
+            node_levels[state[N_LEVELS], i] = levels[i]
+        state[N_LEVELS] += 1
+
+
+@kernel
+def divide(k, q, middle, features, groups, member, integers, numbers, state, leaves, limits):  # type: ignore[no-untyped-def]
+    """The left side stays leaf k, the right side is leaf q."""
+    left, right = leaves[k], leaves[q]
+    j = left[FEATURE]
+    for i in range(N_LEAF):
+        right[i] = left[i]
+    for g in range(groups.shape[0]):
+        member[k, g] &= groups[g, j]
+        member[q, g] = member[k, g]
+    left[TOTAL], right[TOTAL] = left[LEFT_TOTAL], left[TOTAL] - left[LEFT_TOTAL]
+    left[END], right[START] = middle, middle
+    left[NODE], right[NODE] = state[N_NODES], state[N_NODES] + 1
+    left[DEPTH], right[DEPTH] = left[DEPTH] + 1, left[DEPTH] + 1
+    left[EXACT], right[EXACT], right[SLOT] = 0, 0, -1
+    limits[q, LEAST], limits[q, MOST] = limits[k, LEAST], limits[k, MOST]
+    limits[k, GAIN], limits[q, GAIN] = 0.0, 0.0
+    direction = features[DIRECTION, j]
+    if integers[BOUNDED] and direction:
+        between = 0.5 * (value_of(left, numbers, limits[k]) + value_of(right, numbers, limits[q]))
+        if direction > 0:
+            limits[k, MOST], limits[q, LEAST] = between, between
+        else:
+            limits[k, LEAST], limits[q, MOST] = between, between
+    state[N_NODES] += 2
+    state[N_LEAVES] += 1
+
+
+@kernel
+def ask(state, phase, leaf, slot, everything):  # type: ignore[no-untyped-def]
+    """A histogram is wanted of the leaf's rows, before `phase`."""
+    leaf[SLOT] = slot
+    state[PHASE], state[ASK_SLOT], state[ASK_ALL] = phase, slot, everything
+    state[ASK_START], state[ASK_END] = leaf[START], leaf[END]
+
+
+@kernel
+def ask_for_children(k, q, state, free, integers, leaves, limits):  # type: ignore[no-untyped-def]
+    """What to add up after a split into leaves k and q: the smaller side, the larger where the parent's is lost."""
+    small, large = k, q
+    if leaves[k, END] - leaves[k, START] <= leaves[q, END] - leaves[q, START]:
+        leaves[q, SLOT], leaves[k, SLOT] = leaves[k, SLOT], -1
+    else:
+        small, large = q, k
+    state[SMALLER], state[LARGER] = small, large
+    if not splittable(leaves[large], integers):
+        give_slot(state, free, leaves[large])
+    if leaves[large, SLOT] >= 0 or splittable(leaves[small], integers):
+        ask(state, SMALL, leaves[small], take_slot(state, free, leaves, limits, small, large), 0)
+    elif splittable(leaves[large], integers):
+        ask(state, LARGE, leaves[large], take_slot(state, free, leaves, limits, small, large), 0)
+    else:
+        state[PHASE] = CHOOSE
+
+
+@kernel
+def add_asked(state, words, rows, packed, gathered, histograms):  # type: ignore[no-untyped-def]
+    """Adds up the histogram that is asked for."""
+    h = histograms[state[ASK_SLOT]]
+    clear(h, 0, h.size)
+    if state[ASK_ALL]:
+        add_all(words, 0, words.shape[0], packed, state[ASK_START], state[ASK_END], h)
+    else:
+        add_some(words, 0, words.shape[0], rows, packed, state[ASK_START], state[ASK_END], gathered, 0, h)
+
+
+@kernel
+def count_rows(leaf, words, rows, packed, gathered, counts):  # type: ignore[no-untyped-def]
+    """The rows of a leaf in each bin."""
+    clear(counts, 0, counts.size)
+    add_some(words, 0, words.shape[0], rows, packed, leaf[START], leaf[END], gathered, 1, counts)
+
+
+@kernel
+def sum_of_rows(h):  # type: ignore[no-untyped-def]
+    """The sum over all rows: that of any feature's bins."""
+    total = np.int64(0)
+    for b in range(256):
+        total += h[b]
+    return total

@@ -1,0 +1,297 @@
+"""The best split of a node, from its histogram.
+
+A leaf with the gradient sum G and the hessian sum H lowers the objective most at the value w, and by gain / 2:
+
+    w = -T(G) / (H + lambda),    gain = T(G)^2 / (H + lambda),    T(G) = sign(G) max(|G| - alpha, 0)
+
+A split is worth gain(left) + gain(right) - gain(node) - 2 gamma. Missing cells are tried on both sides. Levels of a
+category are put in the order of their G / (H + smoothing), among whose prefixes the best subset lies (Fisher 1958);
+levels with too little weight in the node go with the right side. Where monotone constraints bound the values of
+leaves, w is clipped and the gain is that of the clipped values, -2 (G w + (H + lambda) w^2 / 2 + alpha |w|).
+
+References
+----------
+Chen, Guestrin (2016), doi:10.1145/2939672.2939785, section 2.2. W. D. Fisher, "On grouping for maximum homogeneity"
+(1958), doi:10.1080/01621459.1958.10501479.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tripos.compute import kernel
+
+U = np.uint64
+MASK = np.int64(0xFFFFFFFF)
+
+# Settings of a fit: integers, then numbers.
+MAX_LEAVES, MIN_ROWS, MAX_DEPTH, ORDER, N_SLOTS, WORK, COUNTED, BOUNDED = range(8)
+N_GROUPS, SEED, N_TRIED, SUBSET, N_INTEGERS = 8, 9, 10, 11, 12
+LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, G_UNIT, H_UNIT, RATE, MAX_VALUE, N_NUMBERS = range(11)
+
+# What is known of each feature.
+N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, N_FACTS = range(6)
+
+# A leaf: where its rows are, and the best split found for it.
+START, END, NODE, SLOT, FEATURE, BIN, MISSING_LEFT, DEPTH, TOTAL, LEFT_TOTAL, EXACT, N_LEAF = range(12)
+GAIN, LEAST, MOST, N_LEAF_NUMBERS = range(4)
+
+
+@kernel
+def shrunk(G, alpha):  # type: ignore[no-untyped-def]
+    """T(G)."""
+    return max(G - alpha, 0.0) if G > 0.0 else min(G + alpha, 0.0)
+
+
+@kernel
+def leaf_value(G, H, numbers, least, most):  # type: ignore[no-untyped-def]
+    """w of a leaf, within its bounds."""
+    denominator = H + numbers[LAMBDA]
+    w = -shrunk(G, numbers[ALPHA]) / denominator if denominator > 0.0 else 0.0
+    limit = numbers[MAX_VALUE]
+    return min(max(min(max(w, least), most), -limit), limit)
+
+
+@kernel
+def value_gain(G, H, w, numbers):  # type: ignore[no-untyped-def]
+    """Twice what the objective falls by when a leaf has the value w."""
+    return -2.0 * (G * w + 0.5 * (H + numbers[LAMBDA]) * w * w + numbers[ALPHA] * abs(w))
+
+
+@kernel
+def gains_of_cuts(prefix, total, n_cuts, h_unit, penalty, alpha, least, gains):  # type: ignore[no-untyped-def]
+    """gain(left) + gain(right) after each cut, in units of the integer gradients; 0 where a side is too light.
+
+    Both sides come from integers, so a split and its mirror image gain the same.
+    """
+    zero = np.float32(0)
+    for b in range(U(n_cuts)):
+        left = prefix[b]
+        right = total - left
+        gl = max(np.float32(abs(np.int32(left >> 32))) - alpha, zero)
+        gr = max(np.float32(abs(np.int32(right >> 32))) - alpha, zero)
+        hl = np.float32(np.int32(left & MASK)) * h_unit
+        hr = np.float32(np.int32(right & MASK)) * h_unit
+        gain = gl * gl / (hl + penalty) + gr * gr / (hr + penalty)
+        gains[b] = gain if min(hl, hr) >= least else zero
+
+
+@kernel
+def largest(bits, n):  # type: ignore[no-untyped-def]
+    """The largest of n non-negative float32 as integers, which order alike and vectorise."""
+    most = np.int32(0)
+    for b in range(U(n)):
+        most = max(most, bits[b])
+    return most
+
+
+@kernel
+def best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains):  # type: ignore[no-untyped-def]
+    """As `gains_of_cuts`, for values between two bounds that may have to rise or fall along the feature."""
+    gu, hu = numbers[G_UNIT], numbers[H_UNIT]
+    for b in range(n_cuts):
+        left = prefix[b]
+        right = total - left
+        gl, hl = float(left >> 32) * gu, float(left & MASK) * hu
+        gr, hr = float(right >> 32) * gu, float(right & MASK) * hu
+        gains[b] = np.float32(0)
+        if min(hl, hr) < least:
+            continue
+        wl = leaf_value(gl, hl, numbers, limits[LEAST], limits[MOST])
+        wr = leaf_value(gr, hr, numbers, limits[LEAST], limits[MOST])
+        if direction * (wr - wl) < 0.0:
+            continue
+        gain = value_gain(gl, hl, wl, numbers) + value_gain(gr, hr, wr, numbers)
+        gains[b] = np.float32(max(gain, 0.0) / (gu * gu))
+
+
+@kernel
+def scan_number(
+    h,
+    counts,
+    total,
+    n_rows,
+    n_bins,
+    missing,
+    direction,
+    integers,
+    numbers,
+    limits,
+    exact,
+    least,
+    prefix,
+    gains,
+):  # type: ignore[no-untyped-def]
+    """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left."""
+    bits = gains.view(np.int32)
+    best, where, side, left = np.float32(0), 0, 0, np.int64(0)
+    running = np.int64(0)
+    for b in range(U(n_bins)):
+        running += h[b]
+        prefix[b] = running
+    n_cuts = n_bins if missing else n_bins - 1
+    for missing_left in range(2 if missing else 1):
+        if missing_left:
+            for b in range(U(n_bins)):
+                prefix[b] += h[255]
+        if integers[BOUNDED]:
+            best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains)
+        else:
+            gains_of_cuts(
+                prefix,
+                total,
+                n_cuts,
+                np.float32(numbers[H_UNIT]),
+                np.float32(numbers[LAMBDA]),
+                np.float32(numbers[ALPHA] / numbers[G_UNIT]),
+                np.float32(least),
+                gains,
+            )
+        if exact:
+            running = counts[255] if missing_left else np.int64(0)
+            for b in range(n_cuts):
+                running += counts[b]
+                if running < integers[MIN_ROWS] or n_rows - running < integers[MIN_ROWS]:
+                    gains[b] = np.float32(0)
+        top = largest(bits, n_cuts)
+        if top > 0:
+            b = 0
+            while bits[b] != top:
+                b += 1
+            if gains[b] > best:
+                best, where, side, left = gains[b], b, missing_left, prefix[b]
+    return best, where, side, left
+
+
+@kernel
+def order_levels(h, n_bins, missing, numbers, order, score):  # type: ignore[no-untyped-def]
+    """Bins with enough weight in the order of G / (H + smoothing), which is left in `score`; returns how many."""
+    gu, hu = numbers[G_UNIT], numbers[H_UNIT]
+    n = 0
+    for c in range(n_bins + missing):
+        b = c if c < n_bins else 255
+        weight = float(h[b] & MASK) * hu
+        if weight <= 0.0 or weight < numbers[SUPPORT]:
+            continue
+        ratio = float(h[b] >> 32) * gu / (weight + numbers[SMOOTHING])
+        k = n
+        while k > 0 and score[k - 1] > ratio:  # insertion keeps equal levels in the order of their codes
+            score[k] = score[k - 1]
+            order[k] = order[k - 1]
+            k -= 1
+        score[k] = ratio
+        order[k] = b
+        n += 1
+    return n
+
+
+@kernel
+def scan_category(
+    h, counts, total, n_rows, n_bins, missing, integers, numbers, limits, exact, least, order, score, levels
+):  # type: ignore[no-untyped-def]
+    """The best subset of levels; writes it as 256 bits. Gain (in integer units) and the sum on the left."""
+    gu, hu = numbers[G_UNIT], numbers[H_UNIT]
+    n = order_levels(h, n_bins, missing, numbers, order, score)
+    best, best_sum, cut = 0.0, np.int64(0), 0
+    reverse_best = 0
+    for backwards in range(2):
+        left, rows = np.int64(0), np.int64(0)
+        for k in range(n):
+            b = order[n - 1 - k] if backwards else order[k]
+            left += h[b]
+            rows += counts[b] if exact else 0
+            right = total - left
+            gl, hl = float(left >> 32) * gu, float(left & MASK) * hu
+            gr, hr = float(right >> 32) * gu, float(right & MASK) * hu
+            if min(hl, hr) < least:
+                continue
+            if exact and (rows < integers[MIN_ROWS] or n_rows - rows < integers[MIN_ROWS]):
+                continue
+            wl = leaf_value(gl, hl, numbers, limits[LEAST], limits[MOST])
+            wr = leaf_value(gr, hr, numbers, limits[LEAST], limits[MOST])
+            gain = value_gain(gl, hl, wl, numbers) + value_gain(gr, hr, wr, numbers)
+            if gain > best:
+                best, best_sum, cut, reverse_best = gain, left, k + 1, backwards
+    if cut:
+        for q in range(4):
+            levels[q] = U(0)
+        for k in range(cut):
+            b = order[n - 1 - k] if reverse_best else order[k]
+            levels[b >> 6] |= U(1) << U(b & 63)
+    return np.float32(best / (gu * gu)), best_sum
+
+
+@kernel
+def node_gain(P, numbers, limits):  # type: ignore[no-untyped-def]
+    """gain of a node that stays a leaf."""
+    G = float(P >> 32) * numbers[G_UNIT]
+    H = float(P & MASK) * numbers[H_UNIT]
+    w = leaf_value(G, H, numbers, limits[LEAST], limits[MOST])
+    return value_gain(G, H, w, numbers)
+
+
+@kernel
+def least_hessian(exact, total, n_rows, integers, numbers):  # type: ignore[no-untyped-def]
+    """The hessian a side must have.
+
+    Where the histogram does not count rows, MIN_ROWS is estimated by the node's hessian per row. Whoever splits
+    counts the rows (see `grow`) and asks again with exact counts where there are too few.
+    """
+    least = max(numbers[MIN_HESSIAN], 0.5 * numbers[H_UNIT])
+    if integers[MIN_ROWS] > 1 and not exact:
+        per_row = numbers[H_UNIT] if integers[COUNTED] else float(total & MASK) * numbers[H_UNIT] / n_rows
+        least = max(least, 0.9999 * integers[MIN_ROWS] * per_row)
+    return least
+
+
+@kernel
+def best_split(  # type: ignore[no-untyped-def]
+    h, counts, exact, features, allowed, integers, numbers, leaf, limits, levels, room
+):  # fmt: skip
+    """Writes the best split of a node into its leaf record; GAIN is 0 where none is allowed."""
+    total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
+    least = least_hessian(exact, total, n_rows, integers, numbers)
+    prefix, gains, order, score, found = room
+    best = np.float32(0)
+    leaf[FEATURE] = -1
+    limits[GAIN] = 0.0
+    for j in range(features.shape[1]):
+        n_bins, missing = features[N_BINS, j], features[MISSING, j]
+        if not allowed[j] or n_bins + missing < 2:
+            continue
+        hj, cj = h[256 * j : 256 * j + 256], counts[256 * j : 256 * j + 256]
+        where, side = 0, 0
+        if features[CATEGORICAL, j]:
+            gain, left = scan_category(
+                hj,
+                cj,
+                total,
+                n_rows,
+                n_bins,
+                missing,
+                integers,
+                numbers,
+                limits,
+                exact,
+                least,
+                order,
+                score,
+                found,
+            )
+        else:
+            gain, where, side, left = scan_number(
+                hj, cj, total, n_rows, n_bins, missing, features[DIRECTION, j], integers, numbers, limits, exact,
+                least, prefix, gains,
+            )  # fmt: skip
+        if gain > best:
+            best = gain
+            leaf[FEATURE], leaf[BIN], leaf[MISSING_LEFT], leaf[LEFT_TOTAL] = j, where, side, left
+            if features[CATEGORICAL, j]:
+                for q in range(4):
+                    levels[q] = found[q]
+    if leaf[FEATURE] >= 0:
+        left = leaf[LEFT_TOTAL]
+        parent = node_gain(total, numbers, limits)
+        sides = node_gain(left, numbers, limits) + node_gain(total - left, numbers, limits)
+        gained = sides - parent - 2.0 * numbers[GAMMA]
+        limits[GAIN] = gained if gained > 1e-12 * abs(parent) else 0.0
