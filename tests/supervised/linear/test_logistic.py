@@ -237,12 +237,33 @@ def test_too_few_steps_are_said_with_what_was_reached(adult):
         LogisticRegression(max_iter=1).fit(adult.X, adult.y)
 
 
-def test_penalties_that_are_not_there_are_refused_with_what_to_use():
-    for settings in (dict(l1_ratio=1.0), dict(l1_ratio=0.5)):
-        with pytest.raises(ValueError, match="not available.*l1_ratio=0"):
-            LogisticRegression(**settings).fit(np.eye(4), [0, 1, 0, 1])
-    with pytest.warns(FutureWarning, match="deprecated"), pytest.raises(ValueError, match="not available"):
-        LogisticRegression(penalty="l1").fit(np.eye(4), [0, 1, 0, 1])
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg", "newton-cholesky", "sag", "irls"])
+def test_solvers_without_an_l1_penalty_are_refused_with_what_to_use(solver):
+    with pytest.raises(ValueError, match="supports only 'l2' or None penalties, got l1 .*saga"):
+        LogisticRegression(l1_ratio=1.0, solver=solver).fit(np.eye(4), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        (dict(l1_ratio=0.5, solver="liblinear"), "Only 'saga' solver supports elasticnet"),
+        (dict(l1_ratio=1.0, solver="liblinear", dual=True), "dual=False"),
+        (dict(solver="liblinear", C=np.inf), "not supported"),
+        (dict(solver="saga", dual=True), "dual=False"),
+    ],
+)
+def test_pairs_that_scikit_learn_refuses_are_refused(settings, match):
+    for model in (LogisticRegression(**settings), Peer(**settings)):
+        with pytest.raises(ValueError, match=match if model.__module__.startswith("tripos") else None):
+            model.fit(np.eye(4), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(("penalty", "l1_ratio"), [("l1", 1.0), ("l2", 0.0), ("elasticnet", 0.3)])
+def test_the_deprecated_penalty_means_the_l1_ratio(adult, penalty, l1_ratio):
+    X = adult.X[:, :12]
+    with pytest.warns(FutureWarning, match="deprecated"):
+        old = LogisticRegression(penalty=penalty, l1_ratio=l1_ratio, solver="saga", C=0.1).fit(X, adult.y)
+    assert_same(old, LogisticRegression(l1_ratio=l1_ratio, solver="saga", C=0.1).fit(X, adult.y))
 
 
 def test_penalty_none_is_no_penalty(adult):

@@ -1,8 +1,9 @@
 """Maximum (penalised) likelihood of class probabilities that are linear in the log odds.
 
-    F(W, b) = 1/W sum_i s_i L(y_i, W x_i + b) + |W|^2 / (2 C W)
+    F(W, b) = 1/S sum_i s_i L(y_i, W x_i + b) + 1/(C S) (r |W|_1 + (1 - r) |W|^2 / 2),        S = sum_i s_i
 
-L is the log loss for two classes and softmax for more. The shape of the data chooses the way to the minimum:
+L is the log loss for two classes and softmax for more. With r > 0 see `logistic_sparse`. Without an L1 penalty the
+shape of the data chooses the way to the minimum, unless a method is asked for by its own name:
 
 - few parameters: Newton's method, a Hessian each step;
 - many rows for each parameter: Newton's method on a twentieth of the rows, then full passes that compute the
@@ -33,9 +34,12 @@ from tripos.objective.losses import LOG, SOFTMAX
 from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
 from tripos.objective.rows import Rows, rows_of
+from tripos.optimization.facade import minimize
+from tripos.optimization.irls import irls
 from tripos.optimization.lbfgs import Inverse, lbfgs
 from tripos.optimization.newton import Curvature, newton
-from tripos.optimization.result import Result, Stopping
+from tripos.optimization.result import Result, StepCallback, Stopping
+from tripos.supervised.linear.logistic_sparse import SparseProblem
 
 PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
 WIDE_PRECISION = 1e-5  # the same for L-BFGS, which pays for every digit ...
@@ -48,6 +52,9 @@ SAMPLED_PARAMETERS = 512
 SAMPLE_SHARE = 0.05
 SAMPLE_ROWS_PER_PARAMETER = 40
 LEAST_CURVATURE = 1e-6
+RAREST = 1e-9  # share of a class that a part of the rows may not hold at all
+TINY = float(np.finfo(np.float64).tiny)
+METHODS = ("irls", "gradient-descent", "sgd")  # solver names that mean this very method
 DIVERGING = 0.1  # change of a score by one Newton step, at a minimum, that betrays a minimum at infinity
 NEARLY_CERTAIN = 1e-3  # mean loss below which every row may be on its own side
 
@@ -80,12 +87,27 @@ def count(blocks: Blocks, n_classes: int) -> Counts:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The objective of one fit, and what is known of its size."""
+    """The objective of one fit, and what is known of its size.
+
+    Attributes
+    ----------
+    risk : Risk
+        The smooth part of the objective.
+    n_rows, n_stored : int
+    l1 : float
+        Weight of |W|_1.
+    intercept_scaling : float or None
+        None leaves the intercept free; a number makes it the coefficient b / intercept_scaling of one more
+        column, penalised as the others are (liblinear).
+    unpenalised : bool
+    """
 
     risk: Risk
     n_rows: int
     n_stored: int
-    unpenalised: bool
+    l1: float = 0.0
+    intercept_scaling: float | None = None
+    unpenalised: bool = True
 
     @classmethod
     def of(
@@ -97,6 +119,8 @@ class Problem:
         C: float,
         fit_intercept: bool,
         intercept_scaling: float | None,
+        l1_ratio: float = 0.0,
+        rest: int | None = None,
     ) -> Problem:
         """Rows prepared once where they are in memory.
 
@@ -104,11 +128,10 @@ class Problem:
         ----------
         class_weight : ndarray of shape (n_classes,)
             Factors of the rows' weights.
-        intercept_scaling : float or None
-            None leaves the intercept free; a number penalises (b / intercept_scaling)^2 / 2, as liblinear
-            does.
+        rest : int, optional
+            The class that is told from all others together; by default all are told apart.
         """
-        binary = len(class_weight) == 2
+        binary = len(class_weight) == 2 or rest is not None
         weighted = bool((class_weight != 1.0).any())
 
         def prepare(block: Block) -> Rows:
@@ -116,59 +139,144 @@ class Problem:
             weight = block.sample_weight
             if weighted:
                 weight = class_weight[codes] if weight is None else weight * class_weight[codes]
-            return rows_of(block, codes.astype(blocks.dtype) if binary else codes, weight)
+            if binary:
+                return rows_of(block, (codes == (1 if rest is None else rest)).astype(blocks.dtype), weight)
+            return rows_of(block, codes, weight)
 
-        total = float(counts.weights @ class_weight)
-        alpha = 0.0 if np.isinf(C) else 1.0 / (C * total)
         source: Iterable[Block | Rows] = [prepare(b) for b in blocks] if blocks.in_memory else blocks
         risk = Risk(
             source,
             LOG if binary else SOFTMAX,
             prepare,
-            total,
+            float(counts.weights @ class_weight),
             blocks.n_features,
             1 if binary else len(class_weight),
-            L2(alpha) if alpha else NoPenalty(),
-            fit_intercept,
-            0.0 if intercept_scaling is None else alpha / intercept_scaling**2,
-            blocks.dtype,
+            fit_intercept=fit_intercept,
+            dtype=blocks.dtype,
         )
-        return cls(risk, counts.n_rows, counts.n_stored, alpha == 0.0)
+        return cls(risk, counts.n_rows, counts.n_stored, intercept_scaling=intercept_scaling).at(C, l1_ratio)
+
+    def at(self, C: float, l1_ratio: float = 0.0) -> Problem:
+        """The same rows with another penalty."""
+        alpha = 0.0 if np.isinf(C) else 1.0 / (C * self.risk.total_weight)
+        l1, l2 = alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+        # Softmax without a penalty gets curvature where scores of all classes move together (`Risk`): beside an L1
+        # penalty, which fixes that direction, it would only slow the steps down. The least number prevents it.
+        penalty = L2(max(l2, TINY)) if l1 else L2(l2) if l2 else NoPenalty()
+        scaling = self.intercept_scaling
+        risk = replace(
+            self.risk, penalty=penalty, intercept_penalty=0.0 if scaling is None else l2 / scaling**2
+        )
+        if "column_moments" in vars(self.risk):
+            vars(risk)["column_moments"] = self.risk.column_moments
+        return replace(self, risk=risk, l1=l1, unpenalised=alpha == 0.0)
+
+    @property
+    def kinks(self) -> np.ndarray:
+        """Weights of |theta_j|, flat as theta is."""
+        risk, scaling = self.risk, self.intercept_scaling
+        row = np.full(risk.n_features + risk.fit_intercept, self.l1)
+        row[risk.n_features :] = 0.0 if scaling is None else self.l1 / scaling
+        return np.tile(row, risk.n_outputs)
 
     def base_rates(self, weights: np.ndarray) -> np.ndarray:
         """theta of the model that knows only how frequent the classes are."""
         K, d = self.risk.n_outputs, self.risk.n_features
-        logs = np.log(weights / weights.sum())
+        logs = np.log(np.maximum(weights / weights.sum(), RAREST))
         b = logs[1:] - logs[:1] if K == 1 else logs - logs.mean()
         return self.risk.theta(np.zeros((K, d)), b)
 
     # ---- solving ---------------------------------------------------------------------------------
 
-    def solve(self, theta: np.ndarray, stopping: Stopping, solver: str, *, warm: bool) -> tuple[Result, str]:
-        """The minimum, and the method that found it: "newton" or "lbfgs"; `warm` says that theta is near
-        it."""
+    def stopping(self, tol: float, max_iter: int, on_step: StepCallback | None = None) -> Stopping:
+        """When a fit with this `tol` may stop."""
+        precision = PRECISION * min(max((tol / 1e-4) ** 2, 1e-20), 1e4)
+        return Stopping(
+            tol=tol, precision=precision, max_iter=max_iter, noise=self.risk.noise, on_step=on_step
+        )
+
+    def solve(
+        self,
+        theta: np.ndarray,
+        stopping: Stopping,
+        solver: str,
+        *,
+        warm: bool,
+        learning_rate: float | None = None,
+        random_state: Any = None,
+    ) -> tuple[Result, str]:
+        """The minimum, and the method that found it; `warm` says that theta is near it."""
+        if solver in METHODS:
+            return self._by_name(theta, stopping, solver, learning_rate, random_state), solver
         p = self.risk.n_parameters
         # Entries multiplied with one another for one Hessian: all pairs in a row, for each pair of classes.
         pairs = self.n_stored * max(1.0, self.n_stored / self.n_rows)
         work = pairs * self.risk.n_outputs * (self.risk.n_outputs + 1) / 2
+        enough = p <= SAMPLED_PARAMETERS and self.n_rows >= 2 * SAMPLE_ROWS_PER_PARAMETER * p
+        sampled = enough and work > SAMPLING_PAYS
+        small = work <= NEWTON_WORK and p <= NEWTON_PARAMETERS
+        if self.l1:
+            return self._solve_sparse(theta, stopping, warm, sampled, small)
         if solver == "newton-cholesky":
             return newton(self.risk, theta, stopping), "newton"
-        enough = p <= SAMPLED_PARAMETERS and self.n_rows >= 2 * SAMPLE_ROWS_PER_PARAMETER * p
-        if enough and work > SAMPLING_PAYS:
+        if sampled:
             return self._newton_from_sample(theta, stopping, warm), "newton"
-        if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
+        if small:
             return newton(self.risk, theta, stopping), "newton"
+        return lbfgs(self.risk, theta, self._closer(stopping), inverse=self._diagonal_inverse(theta)), "lbfgs"
+
+    def _closer(self, stopping: Stopping) -> Stopping:
+        """Limits of L-BFGS, with one step more: where steps bring much, the last one may have brought
+        scikit-learn far inside its `tol`."""
         precision = WIDE_PRECISION / PRECISION * stopping.precision
-        # One step more: where steps bring much, the last one may have brought scikit-learn far inside its
-        # `tol`.
-        closer = replace(stopping, tol=CLOSER * stopping.tol, precision=precision, confirmations=1)
-        return lbfgs(self.risk, theta, closer, inverse=self._diagonal_inverse(theta)), "lbfgs"
+        return replace(stopping, tol=CLOSER * stopping.tol, precision=precision, confirmations=1)
+
+    def _solve_sparse(
+        self, theta: np.ndarray, stopping: Stopping, warm: bool, sampled: bool, small: bool
+    ) -> tuple[Result, str]:
+        """With an L1 penalty."""
+        problem = SparseProblem(self.risk, self.kinks)
+        if sampled:
+            return problem.newton_from_sample(self._sample(), theta, stopping, warm), "prox-newton"
+        in_memory = isinstance(self.risk.blocks, list)
+        if small or (not in_memory and self.risk.n_parameters <= NEWTON_PARAMETERS):
+            return problem.newton(theta, stopping), "prox-newton"
+        closer = replace(stopping, tol=CLOSER * stopping.tol)
+        inverse = self._diagonal_inverse(theta)
+        if in_memory:
+            return problem.working_sets(theta, closer, inverse)
+        return problem.quasi_newton(theta, closer, inverse), "orthant-lbfgs"
+
+    def _by_name(
+        self, theta: np.ndarray, stopping: Stopping, solver: str, rate: float | None, random_state: Any
+    ) -> Result:
+        """The method of `tripos.optimization` that was asked for, as it is."""
+        if solver == "irls":  # softmax: the same step, with a matrix of working weights for each row
+            return (irls if self.risk.n_outputs == 1 else newton)(self.risk, theta, stopping)
+        options = {"learning_rate": rate}
+        if solver == "sgd":
+            options |= {
+                "schedule": "inverse-scaling",
+                "random_state": 0 if random_state is None else random_state,
+            }
+        return minimize(
+            self.risk,
+            theta,
+            method=solver,
+            tol=stopping.tol,
+            max_iter=stopping.max_iter,
+            on_step=stopping.on_step,
+            **options,
+        )
+
+    def _sample(self) -> Risk:
+        """The risk of a part of the rows."""
+        size = max(int(SAMPLE_SHARE * self.n_rows), SAMPLE_ROWS_PER_PARAMETER * self.risk.n_parameters)
+        return self.risk.subsample(size, of=self.n_rows)
 
     def _newton_from_sample(self, theta: np.ndarray, stopping: Stopping, warm: bool) -> Result:
         """Start and Hessian from a sample of the rows, then the rest is a few passes with gradients."""
-        p = self.risk.n_parameters
-        size = max(int(SAMPLE_SHARE * self.n_rows), SAMPLE_ROWS_PER_PARAMETER * p)
-        sample = self.risk.subsample(size, of=self.n_rows)
+        sample = self._sample()
         if not warm:
             rough = newton(
                 sample, theta, Stopping(tol=1e-3, precision=1e-5, max_iter=10, noise=stopping.noise)

@@ -11,39 +11,43 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
-from tripos.base import Classifier, Training
-from tripos.data.needs import Needs
+from tripos.base import Training
 from tripos.errors import DataWarning
-from tripos.optimization.result import NotFinite, Result, Stopping
+from tripos.optimization.result import NotFinite, Result
 from tripos.state import Array, Number, Text
-from tripos.supervised.linear.likelihood import PRECISION, Problem, class_factors, count
-from tripos.supervised.linear.model import LinearModel
-from tripos.supervised.linear.probabilities import probabilities
+from tripos.supervised.linear.likelihood import METHODS, Counts, Problem, class_factors, count
+from tripos.supervised.linear.logistic_model import LogisticModel
+from tripos.supervised.linear.logistic_penalty import OWN_SOLVERS, SOLVERS, Asked, asked_penalty
+from tripos.supervised.linear.logistic_rest import fit_one_vs_rest
+from tripos.watch import Progress
+
+UNEVEN = 100.0  # ratio of the columns' spreads from which they are named as the reason of slow steps
 
 
-class LogisticRegression(LinearModel, Classifier):
+class LogisticRegression(LogisticModel):
     """Logistic regression for two classes (log loss) and more (softmax).
 
     Models the log odds as linear and minimises the penalised negative log-likelihood, each row counted by its
     weight:
 
-        C sum_i s_i L(y_i, W x_i + b) + |W|^2 / 2,
+        C sum_i s_i L(y_i, W x_i + b) + r |W|_1 + (1 - r) |W|^2 / 2,        r = l1_ratio,
         L = log(1 + e^eta) - y eta  for two classes,     L = log sum_k e^eta_k - eta_y  for more.
 
     The objective is convex, so that every solver name leads to the same answer; the data's shape chooses
     between Newton's method (with a Hessian from a sample of the rows, where there are many) and L-BFGS around
-    the diagonal of the Hessian, neither of which notices how features are scaled. Both stop well inside
-    `tol`: at the default the loss is within some 1e-10 (Newton) or 1e-5 (L-BFGS) of its minimum, relative to
-    it.
+    the diagonal of the Hessian, neither of which notices how features are scaled. With an L1 penalty proximal
+    Newton steps on the coefficients that are not zero lead there. All stop well inside `tol`: at the default the
+    loss is within some 1e-10 (Newton) or 1e-5 (L-BFGS) of its minimum, relative to it.
 
     Parameters
     ----------
-    penalty : {"l2", None}, default="deprecated"
+    penalty : {"l1", "l2", "elasticnet", None}, default="deprecated"
         As in scikit-learn 1.9, superseded by `C` and `l1_ratio`: ``C=np.inf`` is no penalty.
     C : float, default=1.0
         Inverse strength of the penalty; ``np.inf`` for none.
     l1_ratio : float, default=0.0
-        Share of an L1 penalty. Only 0 (pure L2) is available.
+        Share of the L1 penalty: 0 is L2, 1 is L1, between them the elastic net. L1 takes ``solver="saga"`` or
+        "liblinear", the elastic net "saga", as in scikit-learn.
     dual : bool, default=False
         Accepted with ``solver="liblinear"``; the solution is the same.
     tol : float, default=1e-4
@@ -51,14 +55,18 @@ class LogisticRegression(LinearModel, Classifier):
     fit_intercept : bool, default=True
         Whether the log odds have a constant term b, which is not penalised.
     intercept_scaling : float, default=1
-        With ``solver="liblinear"`` the intercept is penalised as |b / intercept_scaling|^2 / 2.
+        With ``solver="liblinear"`` the intercept is penalised as the coefficient b / intercept_scaling of one
+        more column; otherwise it is not penalised.
     class_weight : dict or "balanced", optional
         Factors of the rows' weights by class label; "balanced" gives each class the same total.
     random_state : int or RandomState, optional
-        Without effect on the solution.
-    solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"}, default="lbfgs"
+        Orders the rows for ``solver="sgd"``; otherwise without effect.
+    solver : {"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga", "irls", "gradient-descent", \
+            "sgd"}, default="lbfgs"
         "newton-cholesky" insists on Newton's method with a Hessian each step, "liblinear" penalises the
-        intercept and takes two classes only; the others leave the choice to the shape of the data.
+        intercept and takes two classes only; the other names of scikit-learn leave the choice to the shape of the
+        data. "irls", "gradient-descent" and "sgd" run these very methods of `tripos.optimization`: the latter two
+        to see what they need (scaled columns, many steps), not to save time.
     max_iter : int, default=100
         Steps over all rows at most.
     verbose : int, default=0
@@ -67,6 +75,12 @@ class LogisticRegression(LinearModel, Classifier):
         Whether to start at the previous solution.
     n_jobs : int, optional
         Without effect; threads are set by ``TRIPOS_NUM_THREADS``.
+    multi_class : {"auto", "ovr", "multinomial"}, default="auto"
+        More than two classes are told from one another by the softmax ("auto", "multinomial"), or each from the
+        rest ("ovr"), whose probabilities are then divided by their sum.
+    learning_rate : float, optional
+        Of ``solver="gradient-descent"`` and "sgd" (there, of the first step); by default what the curvature of the
+        objective allows.
 
     Attributes
     ----------
@@ -74,9 +88,10 @@ class LogisticRegression(LinearModel, Classifier):
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
     intercept_ : ndarray of shape (1,) or (n_classes,)
     n_iter_ : ndarray of shape (1,)
-        Steps over all rows.
+        Steps over all rows; with ``multi_class="ovr"`` of each class, shape (n_classes,).
     solver_ : str
-        The method that was used: "newton" or "lbfgs".
+        The method that was used: "newton", "lbfgs", with an L1 penalty "prox-newton" or "orthant-lbfgs", or the
+        one asked for by name.
     loss_ : float
         Mean loss with the penalty, at the solution.
     history_ : dict of lists
@@ -89,6 +104,7 @@ class LogisticRegression(LinearModel, Classifier):
     ----------
     D. R. Cox, "The regression analysis of binary sequences" (1958), doi:10.1111/j.2517-6161.1958.tb00292.x.
     Hastie, Tibshirani, Friedman, *The Elements of Statistical Learning*, 2nd ed., section 4.4.
+    H. Zou, T. Hastie (2005), doi:10.1111/j.1467-9868.2005.00503.x (elastic net).
 
     Examples
     --------
@@ -112,19 +128,17 @@ class LogisticRegression(LinearModel, Classifier):
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "random_state": ["random_state"],
-        "solver": [StrOptions({"lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"})],
+        "solver": [StrOptions({*SOLVERS, *OWN_SOLVERS})],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "n_jobs": [None, Integral],
+        "multi_class": [StrOptions({"auto", "ovr", "multinomial"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     }
-    needs: ClassVar[Needs] = Needs(scale="standard")
-    interpretability: ClassVar[str] = "high"
     state: ClassVar[dict[str, Any]] = {
-        "coef_": Array("f", ("outputs", "features"), sparse=True),
-        "intercept_": Array("f", ("outputs",)),
-        "n_iter_": Array("i", (1,), low=0),
-        "solver_": Text(choices=("newton", "lbfgs")),
+        "n_iter_": Array("i", (None,), low=0),
+        "solver_": Text(choices=("newton", "lbfgs", "prox-newton", "orthant-lbfgs", *METHODS)),
         "loss_": Number("f"),
     }
 
@@ -145,6 +159,8 @@ class LogisticRegression(LinearModel, Classifier):
         verbose: int = 0,
         warm_start: bool = False,
         n_jobs: int | None = None,
+        multi_class: str = "auto",
+        learning_rate: float | None = None,
     ) -> None:
         self.penalty = penalty
         self.C = C
@@ -160,10 +176,12 @@ class LogisticRegression(LinearModel, Classifier):
         self.verbose = verbose
         self.warm_start = warm_start
         self.n_jobs = n_jobs
+        self.multi_class = multi_class
+        self.learning_rate = learning_rate
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = self.solver != "liblinear"
+        tags.classifier_tags.multi_class = self.solver != "liblinear" or self.multi_class == "ovr"
         return tags
 
     @classmethod
@@ -202,43 +220,61 @@ class LogisticRegression(LinearModel, Classifier):
 
     def _fit(self, training: Training, start: tuple[Any, Any] | None) -> Result | None:
         """Sets the fitted attributes; None, and nothing set, when X holds NaN or infinity."""
-        C = self._inverse_strength()
+        asked = asked_penalty(self)
         counts = count(training.blocks, len(self.classes_))
         self._check_classes()
-        problem = Problem.of(
-            training.blocks,
-            counts,
-            class_factors(self.class_weight, self.classes_, counts.weights),
-            C=C,
-            fit_intercept=self.fit_intercept,
-            intercept_scaling=self.intercept_scaling if self.solver == "liblinear" else None,
-        )
+        self._check_multi_class()
+        if self._by_rest:
+            return fit_one_vs_rest(self, training, counts, asked, start)
+        factors = class_factors(self.class_weight, self.classes_, counts.weights)
+        problem = self._problem(training, counts, asked, factors)
         theta = problem.base_rates(counts.weights) if start is None else self._warm(problem, *start)
-        separated = False
         with self._progress(self.max_iter) as progress:
-
-            def on_step(step: int, value: float, theta: np.ndarray) -> bool:
-                nonlocal separated
-                separated = problem.separated(value, theta)
-                return progress.step(value, attributes=lambda: self._attributes(problem, theta)) or separated
-
-            stopping = Stopping(
-                tol=self.tol,
-                precision=PRECISION * min(max((self.tol / 1e-4) ** 2, 1e-20), 1e4),
-                max_iter=self.max_iter,
-                noise=problem.risk.noise,
-                on_step=on_step,
-            )
-            try:
-                result, self.solver_ = problem.solve(theta, stopping, self.solver, warm=start is not None)
-            except NotFinite:
-                return None
+            found = self._solve(problem, theta, progress, warm=start is not None)
+        if found is None:
+            return None
+        result, self.solver_, separated = found
         for name, value in self._attributes(problem, result.x).items():
             setattr(self, name, value)
         self.n_iter_ = np.array([max(result.n_iter, min(1, self.max_iter))], dtype=np.int32)
         self.loss_ = float(result.fun)
         self._warn(problem, result, separated, stopped=progress.stopped)
         return result
+
+    def _problem(
+        self, training: Training, counts: Counts, asked: Asked, factors: np.ndarray, rest: int | None = None
+    ) -> Problem:
+        return Problem.of(
+            training.blocks,
+            counts,
+            factors,
+            C=asked.C,
+            l1_ratio=asked.l1_ratio,
+            fit_intercept=self.fit_intercept,
+            intercept_scaling=self.intercept_scaling if self.solver == "liblinear" else None,
+            rest=rest,
+        )
+
+    def _solve(
+        self, problem: Problem, theta: np.ndarray, progress: Progress, *, warm: bool
+    ) -> tuple[Result, str, bool] | None:
+        """The solution, the method that found it and whether it separates all rows; None for NaN or infinity."""
+        separated = False
+        whole = not self._by_rest  # callbacks get attributes only where one problem makes all of them
+
+        def on_step(step: int, value: float, theta: np.ndarray) -> bool:
+            nonlocal separated
+            separated = problem.separated(value, theta)
+            attributes = (lambda: self._attributes(problem, theta)) if whole else None
+            return progress.step(value, attributes=attributes) or separated
+
+        stopping = problem.stopping(self.tol, self.max_iter, on_step)
+        how = dict(learning_rate=self.learning_rate, random_state=self.random_state)
+        try:
+            result, method = problem.solve(theta, stopping, self.solver, warm=warm, **how)
+        except NotFinite:
+            return None
+        return result, method, separated
 
     def _attributes(self, problem: Problem, theta: np.ndarray) -> dict[str, Any]:
         dtype = problem.risk.dtype
@@ -254,124 +290,67 @@ class LogisticRegression(LinearModel, Classifier):
             )
         return problem.risk.theta(W, intercept)
 
-    def _inverse_strength(self) -> float:
-        """C, after what the deprecated `penalty` says; refuses penalties that are not available."""
-        if self.penalty != "deprecated":
-            warnings.warn(
-                "'penalty' was deprecated in scikit-learn 1.8: use C=np.inf instead of penalty=None, and leave it "
-                "out instead of penalty='l2'",
-                FutureWarning,
-                stacklevel=5,
-            )
-        if self.penalty in ("l1", "elasticnet") or self.l1_ratio:
-            raise ValueError(
-                f"penalty={self.penalty!r} with l1_ratio={self.l1_ratio}: L1 and elastic-net penalties are not "
-                "available yet; use l1_ratio=0 (L2), or sklearn.linear_model.LogisticRegression(solver='saga')"
-            )
-        C = np.inf if self.penalty is None else float(self.C)
-        if self.solver == "liblinear" and np.isinf(C):
-            raise ValueError("C=np.inf as well as penalty=None is not supported for the liblinear solver")
-        if self.dual and self.solver != "liblinear":
-            raise ValueError(f"Solver {self.solver} supports only dual=False, got dual=True")
-        return C
+    @property
+    def _by_rest(self) -> bool:
+        return self.multi_class == "ovr" and len(self.classes_) > 2
 
-    def _check_classes(self) -> None:
-        if len(self.classes_) < 2:
+    def _check_multi_class(self) -> None:
+        if self.solver == "liblinear" and len(self.classes_) > 2 and not self._by_rest:
             raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data contains only one "
-                f"class: {self.classes_[0]!r}"
-            )
-        if self.solver == "liblinear" and len(self.classes_) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass, which the "
-                "'liblinear' solver does not support (n_classes >= 3): use another solver, or wrap the estimator "
-                "in a OneVsRestClassifier."
+                "Only binary classification is supported. The type of the target is multiclass: The 'liblinear' "
+                "solver does not support multiclass classification (n_classes >= 3). Use another solver, "
+                "multi_class='ovr', or wrap the estimator in a OneVsRestClassifier."
             )
 
-    def _warn(self, problem: Problem, result: Result, separated: bool, *, stopped: bool) -> None:
+    def _warn(
+        self, problem: Problem, result: Result, separated: bool, *, stopped: bool, against: str = ""
+    ) -> None:
+        """Says what is wrong with the solution; `against` names the class of a one-vs-rest problem."""
         if separated or (problem.unpenalised and problem.runs_to_infinity(result.x)):
+            largest = np.abs(problem.risk.coefficients(result.x)[0]).max(initial=0.0)
             warnings.warn(
-                "LogisticRegression: without a penalty the likelihood has no maximum, because some direction "
+                f"LogisticRegression{against}: without a penalty the likelihood has no maximum, because some direction "
                 f"separates {'all rows' if separated else 'rows'} by class: coefficients run to infinity and were "
-                f"stopped at {np.abs(self.coef_).max():.3g}. Use a finite C, or drop the columns that give the class "
-                "away.",
+                f"stopped at {largest:.3g}. Use a finite C, or drop the columns that give the class away.",
                 DataWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         elif not result.converged and not stopped:
             warnings.warn(
-                f"LogisticRegression did not converge: {result.reason}. Raise max_iter (now {self.max_iter}), "
-                "scale the features, or choose a smaller C.",
+                f"LogisticRegression{against} did not converge: {result.reason}. {self._advice(problem)}",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
-    # ---- predicting ------------------------------------------------------------------------------
-
-    def _score_coefficients(self) -> tuple[Any, Any]:
-        if len(self.intercept_) == 1 and type(self.coef_) is np.ndarray:
-            return self.coef_[0], self.intercept_
-        return self.coef_.T, self.intercept_
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores: log odds of the second class, shape (n_rows,), or one score per class, shape (n_rows,
-        n_classes)."""
-        scores = self._scores(X)
-        return scores if len(self.intercept_) > 1 else scores.reshape(-1)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n_rows, n_features), or table
-
-        Returns
-        -------
-        ndarray of shape (n_rows,)
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return self._labels((scores > 0).astype(np.intp))
-        return self._labels(scores.argmax(axis=1))
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class, shape (n_rows, n_classes), in the order of `classes_`."""
-        return probabilities(self.decision_function(X), log_scale=False)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of the probabilities, computed from the scores: finite even where a probability is 0."""
-        return probabilities(self.decision_function(X), log_scale=True)
-
-    def sparsify(self) -> LogisticRegression:
-        """Store `coef_` as a CSR matrix, for models most of whose coefficients are zero."""
-        self.coef_ = sp.csr_array(self.coef_)
-        return self
-
-    def densify(self) -> LogisticRegression:
-        """Store `coef_` as an array again."""
-        self.coef_ = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
-        return self
+    def _advice(self, problem: Problem) -> str:
+        """What to change; for methods that follow the gradient alone, what the columns look like."""
+        general = f"Raise max_iter (now {self.max_iter}), scale the features, or choose a smaller C."
+        if self.solver not in ("gradient-descent", "sgd"):
+            return general
+        spread = np.sqrt(problem.risk.column_moments[1])
+        names = self.encoded_feature_names_
+        if not (spread > 0.0).any():
+            return general
+        least, most = np.where(spread > 0.0, spread, np.inf).argmin(), spread.argmax()
+        ratio = spread[most] / spread[least]
+        if ratio < UNEVEN:
+            return f"{general} {self.solver} takes many steps where columns are correlated: solver='irls' takes few."
+        return (
+            f"The columns are on different scales: the spread (standard deviation) of {names[most]!r} is {ratio:.2g} "
+            f"times that of {names[least]!r}, and a step that suits one is wrong for the other. Scale the features "
+            "(sklearn.preprocessing.StandardScaler), or use a solver that does not notice, such as 'lbfgs' or 'irls'."
+        )
 
     # ---- looking at it ---------------------------------------------------------------------------
 
-    def _outputs(self) -> list[str]:
-        return [str(label) for label in self.classes_]
-
     def _facts(self) -> dict[str, str]:
-        shown = ", ".join(str(label) for label in self.classes_[:10]) + (
-            ", ..." if len(self.classes_) > 10 else ""
-        )
-        against = f" (coefficients are log odds of {self.classes_[1]})" if len(self.classes_) == 2 else ""
+        ratio = {"l1_ratio": f"{self.l1_ratio:g}"} if self.l1_ratio else {}
+        steps = ", ".join(map(str, self.n_iter_[:10])) + (", ..." if len(self.n_iter_) > 10 else "")
         return {
-            "classes": shown + against,
+            **self._class_facts(),
             "C": f"{self.C:g}",
+            **ratio,
             "mean loss with penalty": f"{self.loss_:.6g}",
-            "steps": f"{self.n_iter_[0]} of {self.solver_}",
+            "steps": f"{steps} of {self.solver_}",
+            **self._sparsity_facts(),
         }
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        n_classes, n_rows = len(self.classes_), self.coef_.shape[0]
-        if n_classes < 2 or n_rows != (1 if n_classes == 2 else n_classes):
-            raise ValueError(f"coef_ has {n_rows} rows for {n_classes} classes")

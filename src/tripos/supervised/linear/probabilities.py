@@ -2,6 +2,7 @@
 
 two classes:   P(1 | x) = 1 / (1 + e^-eta)
 K classes:     P(k | x) = e^eta_k / sum_l e^eta_l
+one-vs-rest:   P(k | x) = p_k / sum_l p_l,  p_k = 1 / (1 + e^-eta_k)
 """
 
 from __future__ import annotations
@@ -57,6 +58,25 @@ def log_softmax_by_row(eta):  # type: ignore[no-untyped-def]
         normaliser = log(shift_to_top(eta[i]))
         for k in range(eta.shape[1]):
             eta[i, k] -= normaliser
+
+
+@kernel("F[:, ::1]")
+def log_sigmoid(eta):  # type: ignore[no-untyped-def]
+    """Replaces scores by log p_k, p_k = 1 / (1 + e^-eta_k): the softmax of these is p_k / sum_l p_l, also where
+    every p_k is too small for a number."""
+    for i in range(eta.shape[0]):
+        for k in range(eta.shape[1]):
+            eta[i, k] = -log1pexp(-eta[i, k])
+
+
+def rest_probabilities(scores: np.ndarray, *, log_scale: bool) -> np.ndarray:
+    """(Log) probabilities of shape (n_rows, n_classes) from scores of each class against the rest.
+
+    Nothing is left of the scores afterwards.
+    """
+    scores = np.ascontiguousarray(scores)
+    log_sigmoid(scores)
+    return probabilities(scores, log_scale=log_scale)
 
 
 def probabilities(scores: np.ndarray, *, log_scale: bool) -> np.ndarray:
