@@ -21,13 +21,20 @@ from tripos._public import ESTIMATORS
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "LinearRegression": [{"fit_intercept": False}, {"positive": True}],
     "Ridge": [{"alpha": 10.0, "fit_intercept": False}],
-    "RidgeClassifier": [{"alpha": 10.0, "fit_intercept": False}],
+    "RidgeClassifier": [{"alpha": 10.0}],
+    "Lasso": [
+        {"alpha": 0.05, "positive": True},
+        {"alpha": 0.02, "precompute": True},
+        {"alpha": 0.05, "fit_intercept": False},
+    ],
+    "ElasticNet": [{"alpha": 0.1, "l1_ratio": 0.9}, {"alpha": 0.05, "fit_intercept": False}],
     "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": 10.0}],
     "PoissonRegressor": [{"solver": "newton-cholesky"}, {"alpha": 0.01}],
     "GammaRegressor": [{"solver": "newton-cholesky", "alpha": 0.0}],
     "TweedieRegressor": [{"power": 1.5, "alpha": 0.1}, {"power": 3.0}, {"power": 2.0, "link": "identity"}],
     "MultinomialNB": [{"fit_prior": False}],
     "ComplementNB": [{"norm": True}],
+    "CategoricalNB": [{"min_categories": 4}],
     "BernoulliNB": [{"binarize": 0.5, "fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
     "DummyClassifier": [
