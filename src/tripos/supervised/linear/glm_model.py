@@ -27,7 +27,8 @@ from tripos.data.needs import Needs
 from tripos.optimization.result import NotFinite
 from tripos.state import Array, Number, Text
 from tripos.supervised.linear.family import Family
-from tripos.supervised.linear.glm_road import Link, Problem, check_targets, link_of
+from tripos.supervised.linear.glm_road import Problem, normal_solution
+from tripos.supervised.linear.glm_target import Link, check_targets, link_of
 from tripos.supervised.linear.model import LinearModel, cast
 
 Self = TypeVar("Self", bound="GeneralisedLinearModel")
@@ -168,8 +169,10 @@ class GeneralisedLinearModel(LinearModel, Regressor):
         options: dict[str, Any] = {"tol": self.tol, "max_iter": self.max_iter, "warm": start is not None}
         stopped = False
         try:
-            if problem.one_step():
-                result, name = problem.solve(theta, self.solver, on_step=lambda *_: False, **options)
+            if problem.closed:
+                theta = normal_solution(training, alpha=float(self.alpha), fit_intercept=self.fit_intercept)
+                options["warm"] = True
+                result, name = problem.solve(theta, "lbfgs", on_step=lambda *_: False, **options)
             else:
                 with self._progress(self.max_iter) as progress:
 
@@ -182,7 +185,7 @@ class GeneralisedLinearModel(LinearModel, Regressor):
             return False
         for attribute, value in self._attributes(problem, result.x).items():
             setattr(self, attribute, value)
-        self.n_iter_ = max(result.n_iter, 1)
+        self.n_iter_ = 1 if problem.closed else max(result.n_iter, 1)
         self.solver_, self.loss_ = name, float(result.fun)
         if not result.converged and not stopped:
             self._warn(result.reason)

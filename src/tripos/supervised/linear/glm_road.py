@@ -2,12 +2,7 @@
 
     F(w, b) = 1/W sum_i s_i L(y_i, eta_i + o_i) + alpha |w|^2 / 2,     eta_i = x_i.w + b,   W = sum_i s_i
 
-with the losses of `objective.counts`, half deviances up to a term in y, and known offsets o. Under the log link
-an offset multiplies the mean, mu = e^o e^eta, and
-
-    L(y, eta + o) = e^((2 - p) o) L(y e^-o, eta) + const                 (p: the power of the variance)
-
-for every power, so that offsets become targets and weights, and no pass over the rows has to know of them.
+with the losses of `objective.counts`, half deviances up to a term in y, and known offsets o.
 
 The shape of the data chooses the way: Newton's method (IRLS) with a Hessian each step for little work; Newton's
 method from a sample of the rows for many rows, whose full passes compute the gradient alone; L-BFGS around the
@@ -21,84 +16,34 @@ doi:10.2307/2344614.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tripos.base import Training
-from tripos.compute import kernel
-from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import Block
 from tripos.compute.executor import reduce_blocks
-from tripos.compute.intrinsics import exp, log
-from tripos.errors import TableError
-from tripos.objective.domain import FINITE, NON_NEGATIVE, POSITIVE, Domain
-from tripos.objective.losses import SQUARED, TWEEDIE_CODE, PointwiseLoss, tweedie
+from tripos.objective.moments import moments, tall_blocks
 from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
-from tripos.objective.rows import Rows, rows_of
+from tripos.objective.rows import Rows
 from tripos.optimization.lbfgs import Inverse, lbfgs
 from tripos.optimization.newton import Curvature, newton
-from tripos.optimization.result import Result, SmoothObjective, Stopping
+from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopping
+from tripos.supervised.linear.glm_target import Link, preparation, target_sums
 from tripos.supervised.linear.identity import IdentityRisk
 
 PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
 WIDE_PRECISION = 1e-8  # the same for L-BFGS, which pays for every digit
-SAMPLING_PAYS = 2e7  # multiplications of a Hessian from which one of a sample is worth its overhead
+SAMPLING_PAYS = 3e6  # multiplications of a Hessian from which one of a sample is worth its overhead ...
+KEEPING_PAYS = 3e5  # ... and from which one is kept for as long as it serves
 NEWTON_WORK = 2e8  # multiplications of a Hessian that takes a few milliseconds
 NEWTON_PARAMETERS = 1000
 SAMPLED_PARAMETERS = 512
 SAMPLE_SHARE = 0.05
 SAMPLE_ROWS_PER_PARAMETER = 40
-
-
-@kernel("f8, F[::1], F[::1], f8[::1]")
-def target_sums(power, y, s, sums):  # type: ignore[no-untyped-def]
-    """Adds sum s, sum s y and the sum of s times the least loss that a row with this target can have."""
-    one = y.dtype.type(1)
-    zero = y.dtype.type(0)
-    a = y.dtype.type(2.0 - power)
-    scale = y.dtype.type(1.0 if power == 1.0 or power == 2.0 else -1.0 / ((1.0 - power) * (2.0 - power)))
-    for i in range(y.size):
-        weight = s[i] if s.size else one
-        logarithm = log(y[i]) if y[i] > zero else zero
-        if power == 1.0:
-            least = y[i] - y[i] * logarithm
-        elif power == 2.0:
-            least = one + logarithm
-        else:
-            least = scale * exp(a * logarithm) if y[i] > zero else zero
-        sums[0] += weight
-        sums[1] += weight * y[i]
-        sums[2] += weight * least
-
-
-@dataclass(frozen=True)
-class Link:
-    """Which model it is.
-
-    Attributes
-    ----------
-    power : float
-        Of the mean, to which the variance is proportional.
-    log : bool
-        mu = e^eta rather than mu = eta.
-    loss : PointwiseLoss
-        Of eta; for an identity link with a power other than 0 `IdentityRisk` takes its place.
-    domain : Domain
-        Of the targets.
-    """
-
-    power: float
-    log: bool
-    loss: PointwiseLoss
-    domain: Domain
-
-    @property
-    def squared(self) -> bool:
-        return self.power == 0.0 and not self.log
 
 
 @dataclass(frozen=True)
@@ -182,7 +127,7 @@ class Problem:
             The user's row numbers, where rows were left out.
         """
         blocks = training.blocks
-        prepare = _preparation(link, name, offset, kept)
+        prepare = preparation(link, name, offset, kept)
 
         def partial(block: Block | tuple[Block, Rows]) -> _Sums:
             block, rows = block if isinstance(block, tuple) else (block, prepare(block))
@@ -213,6 +158,11 @@ class Problem:
         plain = self.link.log or self.link.squared
         return self.risk if plain else IdentityRisk(self.risk, self.link.power)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the solution has a closed form: see `normal_solution`."""
+        return self.link.squared and self.risk.n_features <= NEWTON_PARAMETERS
+
     def at_the_mean(self) -> np.ndarray:
         """theta of the model that knows only the mean of the targets; zero without an intercept."""
         b = 0.0
@@ -227,10 +177,6 @@ class Problem:
 
     # ---- solving ---------------------------------------------------------------------------------
 
-    def one_step(self) -> bool:
-        """Whether the solution has a closed form: the objective is a parabola and its Hessian small."""
-        return self.link.squared and self.risk.n_parameters <= NEWTON_PARAMETERS
-
     def solve(
         self, theta: np.ndarray, solver: str, *, tol: float, max_iter: int, on_step: Any, warm: bool
     ) -> tuple[Result, str]:
@@ -239,7 +185,12 @@ class Problem:
         The result's value is half the mean deviance plus the penalty.
         """
         objective = self.objective
-        raw = float(objective.value_gradient(theta)[0])
+        raw, gradient = objective.value_gradient(theta)
+        if self.closed and np.abs(gradient).max(initial=0.0) <= tol:
+            history: dict[str, list[float]] = {}
+            return Result(
+                theta, raw, float(np.abs(gradient).max()), 1, True, "closed form", history
+            ), "newton"
         # Losses may be of either sign, and nearly cancel: seen from this far below, they do not.
         shift = 2.0 * abs(raw) + abs(self.least)
         deviance = max(raw - self.least, 0.0)
@@ -263,10 +214,6 @@ class Problem:
         p = self.risk.n_parameters
         work = self.n_stored * max(1.0, self.n_stored / self.n_rows) / 2
         many = p <= SAMPLED_PARAMETERS and self.n_rows >= 2 * SAMPLE_ROWS_PER_PARAMETER * p
-        if self.one_step():  # and then a look at the gradient
-            _, gradient, hessian = objective.value_gradient_hessian(theta)
-            theta = theta - Curvature(hessian).solve(gradient)
-            return newton(objective, theta, stopping, hessian_guess=hessian), "newton"
         if self.link.log and not 0.0 <= self.link.power <= 2.0 and p <= NEWTON_PARAMETERS:
             # The expected Hessian alone took up to 1000 steps (power 3); as the first guess of L-BFGS 12.
             expected = Curvature(objective.value_gradient_hessian(theta)[2])
@@ -276,7 +223,8 @@ class Problem:
         if many and work > SAMPLING_PAYS:
             return self._newton_from_sample(objective, theta, stopping, warm), "newton"
         if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
-            return newton(objective, theta, stopping), "newton"
+            kept = objective.value_gradient_hessian(theta)[2] if work > KEEPING_PAYS else None
+            return newton(objective, theta, stopping, hessian_guess=kept), "newton"
         precision = WIDE_PRECISION / PRECISION * stopping.precision
         closer = replace(stopping, tol=0.1 * stopping.tol, precision=precision, confirmations=1)
         return lbfgs(objective, theta, closer, inverse=self._diagonal_inverse()), "lbfgs"
@@ -320,66 +268,22 @@ class Problem:
         return inverse
 
 
-def _preparation(
-    link: Link, name: str, offset: np.ndarray | None, kept: np.ndarray | None
-) -> Callable[[Block], Rows]:
-    """Turns a block into rows, after a look at its targets; offsets go into targets and weights."""
-
-    def prepare(block: Block) -> Rows:
-        if block.y is None:
-            raise TableError("the blocks carry no target: name it, `tripos.scan(source, target=...)`")
-        check_targets(block.y, link.domain, name, block.start, kept)
-        y, weight = block.y, block.sample_weight
-        if offset is not None:
-            o = offset[block.start : block.stop]
-            y = y * np.exp(-o)
-            factor = np.exp((2.0 - link.power) * o)
-            weight = factor if weight is None else weight * factor
-        return rows_of(block, kernel_array(y, block.X.dtype), weight)
-
-    return prepare
-
-
-def check_targets(
-    y: np.ndarray, domain: Domain, name: str, start: int = 0, kept: np.ndarray | None = None
-) -> None:
-    """Refuse targets outside the model's domain.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-    domain : Domain
-    name : str
-        Of the estimator.
-    start : int
-        Number of the first row.
-    kept : ndarray of int, optional
-        The user's numbers of all rows, where rows of weight zero have been left out.
+def normal_solution(training: Training, *, alpha: float, fit_intercept: bool) -> np.ndarray:
+    """theta of the normal model with the identity link, from the scatter of the columns [X, y].
 
     Raises
     ------
-    ValueError
-        Naming the first such row and what it holds.
+    NotFinite
+        If X holds NaN or infinity.
     """
-    lowest, highest = y.min(initial=np.inf), y.max(initial=-np.inf)
-    if highest < np.inf and (lowest > domain.low or (lowest == domain.low and not domain.open)):
-        return
-    inside = np.isfinite(y) & (y > domain.low if domain.open else y >= domain.low)
-    if inside.all():
-        return
-    first = int(np.argmin(inside))
-    row = start + first if kept is None else kept[start + first]
-    raise ValueError(
-        f"{name}: the targets y must be {domain.says}; row {row} holds {y[first]:g} "
-        f"({np.count_nonzero(~inside):,} such rows). Leave these rows out, or choose a model of any number."
-    )
-
-
-def link_of(power: float, *, log: bool) -> Link:
-    """The model with variance proportional to mean^power and this link."""
-    domain = FINITE if power <= 0.0 else NON_NEGATIVE if power < 2.0 else POSITIVE
-    if power == 0.0 and not log:
-        return Link(power, False, SQUARED, domain)
-    if 0.0 < power < 1.0:  # no distribution has such a variance, but the deviance is a loss all the same
-        return Link(power, log, PointwiseLoss("tweedie", TWEEDIE_CODE, float(power), domain), domain)
-    return Link(float(power), log, tweedie(float(power)), domain)
+    blocks, d = training.blocks, training.n_features
+    if training.in_memory:
+        blocks = tall_blocks(training.X, training.y, training.sample_weight)
+    statistics = moments(blocks, n_targets=1)
+    if not np.isfinite(statistics.scatter).all():
+        raise NotFinite("the scatter of the columns is not finite")
+    about = statistics if fit_intercept else statistics.raw()
+    scatter = about.scatter / about.weight
+    hessian = scatter[:d, :d] + alpha * np.eye(d)
+    w = Curvature(hessian).solve(scatter[:d, d])
+    return np.append(w, about.mean[d] - about.mean[:d] @ w) if fit_intercept else w
