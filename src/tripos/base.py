@@ -235,9 +235,10 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         array = self._plain_numbers(X, reset=reset)
         if array is None:
             return self._fit_encoder(X, y, sample_weight, reset=reset)
-        if check_finite and not inputs.all_finite(array.data if sp.issparse(array) else array):
+        missing = self.needs.missing == "native"
+        if check_finite and not inputs.acceptable(array, missing=missing):
             if sp.issparse(array) or np.isinf(array).any() or not reset:
-                raise ValueError(inputs.describe_nonfinite(array))
+                raise ValueError(inputs.describe_nonfinite(array, missing=missing))
             return self._fit_encoder(X, y, sample_weight, reset=reset)
         self._width = array.shape[1]
         return array
@@ -343,8 +344,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         array = self._plain_numbers(_as_array_like(X), reset=False)
         if array is None:
             raise ValueError(self._describe_unexpected_cells(X))
-        if not inputs.all_finite(array.data if sp.issparse(array) else array):
-            raise ValueError(inputs.describe_nonfinite(array))
+        self._reject_nonfinite(array)
         return array
 
     def _describe_unexpected_cells(self, X: Any) -> str:
@@ -358,13 +358,15 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         )
 
     def _reject_nonfinite(self, X: Any) -> None:
-        """Raises the error for the first NaN or infinity in X; returns when there is none."""
+        """Raises the error for the first NaN (unless it is one more value to the learner) or infinity in X; returns
+        when there is none."""
         if isinstance(X, Blocks):
             for block in X:
                 self._reject_nonfinite(block.X)
             return
-        if not inputs.all_finite(X.data if sp.issparse(X) else X):
-            raise ValueError(inputs.describe_nonfinite(X))
+        missing = self.needs.missing == "native"
+        if not inputs.acceptable(X, missing=missing):
+            raise ValueError(inputs.describe_nonfinite(X, missing=missing))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickles; read-only memory (joblib's memory maps) takes the form that kernels are compiled for."""

@@ -110,15 +110,23 @@ def all_finite(X: np.ndarray) -> bool:
     return all(bool(np.isfinite(piece).all()) for piece in suspects)
 
 
-def describe_nonfinite(X: Any, name: str = "X") -> str:
-    """Says where the first NaN or infinity of an array or CSR matrix stands, and what to do."""
+def acceptable(X: Any, *, missing: bool = False) -> bool:
+    """Whether an array or CSR matrix holds finite numbers only; with `missing`, NaN is one more value."""
+    values = X.data if sp.issparse(X) else X
+    return all_finite(values) or (missing and not np.isinf(values).any())
+
+
+def describe_nonfinite(X: Any, name: str = "X", *, missing: bool = False) -> str:
+    """Says where the first NaN or infinity of an array or CSR matrix stands, and what to do; with `missing` NaN is no
+    fault."""
+    wrong = np.isinf if missing else _not_finite
     if sp.issparse(X):
         coo = X.tocoo()
-        at = int(np.flatnonzero(~np.isfinite(coo.data))[0])
+        at = int(np.flatnonzero(wrong(coo.data))[0])
         row, column, value = int(coo.row[at]), int(coo.col[at]), coo.data[at]
     else:
         table = X.reshape(len(X), -1)
-        bad = ~np.isfinite(table)
+        bad = wrong(table)
         row = int(np.flatnonzero(bad.any(axis=1))[0])
         column = int(np.flatnonzero(bad[row])[0])
         value = table[row, column]
@@ -132,6 +140,11 @@ def describe_nonfinite(X: Any, name: str = "X") -> str:
         f"Input {name} contains infinity or a value too large for dtype('{X.dtype}') {where}: "
         "replace it by a number or by a missing value"
     )
+
+
+def _not_finite(values: np.ndarray) -> np.ndarray:
+    bad: np.ndarray = ~np.isfinite(values)
+    return bad
 
 
 def float_csr(X: Any) -> Any:
