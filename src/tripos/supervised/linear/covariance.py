@@ -30,6 +30,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from tripos.compute import kernel
+from tripos.compute.arrays import kernel_array, kernel_csr
+from tripos.compute.blas import blas_threads
 from tripos.compute.blocks import Block
 from tripos.objective.moments import Moments
 from tripos.supervised.linear.collinearity import Spectrum
@@ -37,7 +40,30 @@ from tripos.supervised.linear.design import Design
 
 COVARIANCES = ("classical", "HC0", "HC1", "HC2", "HC3", "clustered")
 FULL_LEVERAGE = 1e-10  # 1 - h below which a row fits itself
-GATHERED_BYTES = 1 << 23  # of rows brought together by group
+PIECE_ROWS = 1 << 16  # of those sorted by group, at a time
+
+
+@kernel("F[:, ::1], f8[::1], i8[::1], i8[::1], f8[:, ::1]")
+def group_sums(X, u, rows, local, total):  # type: ignore[no-untyped-def]
+    """Adds u_i [1, x_i] of some rows to the line of their group."""
+    for t in range(rows.size):
+        i = np.uint64(rows[t])
+        line = total[np.uint64(local[t])]
+        line[0] += u[i]
+        for j in range(X.shape[1]):
+            line[j + 1] += u[i] * X[i, j]
+
+
+@kernel("F[::1], I[::1], I[::1], f8[::1], i8[::1], i8[::1], f8[:, ::1]")
+def csr_group_sums(data, indices, indptr, u, rows, local, total):  # type: ignore[no-untyped-def]
+    """The same for CSR."""
+    one = np.uint64(1)
+    for t in range(rows.size):
+        i = np.uint64(rows[t])
+        line = total[np.uint64(local[t])]
+        line[0] += u[i]
+        for p in range(np.uint64(indptr[i]), np.uint64(indptr[i + one])):
+            line[np.uint64(indices[p]) + one] += u[i] * data[p]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +79,30 @@ class Bread:
     spectrum: Spectrum
     fit_intercept: bool
 
-    @property
-    def inverse(self) -> np.ndarray:
-        """Shape (k, k), intercept first."""
+    def root(self, *, about_mean: bool) -> np.ndarray:
+        """R with R R' the inverse, shape (k, rank), intercept first: of the coefficients of columns about their mean,
+        or of those of the columns as they are, whose intercept is b = b_c - mean.w.
+
+        Multiplied into the root and not into the inverse, the means of two nearly equal columns cancel in time.
+        """
         A = self.spectrum.root
         if not self.fit_intercept:
-            return np.asarray(A @ A.T)
-        V = np.zeros((len(A) + 1,) * 2)
-        V[0, 0] = 1.0 / self.spectrum.weight
-        V[1:, 1:] = A @ A.T
-        return V
+            return A
+        d, rank = A.shape
+        R = np.zeros((d + 1, rank + 1))
+        R[0, 0] = 1.0 / np.sqrt(self.spectrum.weight)
+        R[1:, 1:] = A
+        if not about_mean:
+            R[0, 1:] = -(self.spectrum.center @ A)
+        return R
+
+    def covariance(self, meat: np.ndarray | None = None) -> np.ndarray:
+        """I^-1, or I^-1 M I^-1 for M about the mean, in columns as they are, shape (k, k)."""
+        R = self.root(about_mean=False)
+        if meat is not None:
+            own = self.root(about_mean=True)
+            return np.asarray(R @ (own.T @ meat @ own) @ R.T)
+        return np.asarray(R @ R.T)
 
     def leverage(self, X: Any) -> np.ndarray:
         """z_i' I^-1 z_i, shape (n_rows,)."""
@@ -81,14 +121,6 @@ class Bread:
         M[0, 1:] = M[1:, 0] = moments.weight * delta
         M[1:, 1:] = moments.scatter + moments.weight * np.outer(delta, delta)
         return M
-
-    def in_columns(self, V: np.ndarray) -> np.ndarray:
-        """From coefficients of centred columns to those of the columns as they are: b = b_c - mean.w."""
-        if not self.fit_intercept:
-            return V
-        T = np.eye(len(V))
-        T[0, 1:] = -self.spectrum.center
-        return np.asarray(T @ V @ T.T)
 
     def determined(self) -> np.ndarray:
         found = self.spectrum.determined()
@@ -118,14 +150,14 @@ def sandwich(design: Design, expected: Bread, kind: str, groups: np.ndarray | No
     if kind == "clustered":
         assert groups is not None
         n_groups = int(groups.max()) + 1
-        meat = _group_scores(design, bread, groups)
+        with blas_threads(1):  # narrow products: a second thread costs more than it does
+            meat = _group_scores(design, bread, groups)
         meat *= n_groups / (n_groups - 1.0) * (n - 1.0) / (n - k)
     else:
         meat = bread.about_center(design.moments(lambda block: _squares(design, expected, kind, block)))
         if kind == "HC1":
             meat *= n / (n - k)
-    V = bread.inverse
-    return bread.in_columns(V @ meat @ V)
+    return bread.covariance(meat)
 
 
 def _squares(design: Design, expected: Bread, kind: str, block: Block) -> np.ndarray:
@@ -142,17 +174,16 @@ def _squares(design: Design, expected: Bread, kind: str, block: Block) -> np.nda
 
 
 def _group_scores(design: Design, bread: Bread, groups: np.ndarray) -> np.ndarray:
-    """sum_g v_g v_g', shape (k, k): rows are brought together by group, a few megabytes at a time."""
+    """sum_g v_g v_g', shape (k, k): rows are visited group by group, a piece at a time."""
     X, u = design.X, design.values(design.family.score)
-    order = None if (groups[1:] >= groups[:-1]).all() else np.argsort(groups, kind="stable")
-    step = max(1, GATHERED_BYTES // (8 * max(design.n_parameters, 1)))
+    order = np.argsort(groups, kind="stable")
     k = design.n_parameters
     meat, carried, last = np.zeros((k, k)), np.zeros(k), -1
-    for start in range(0, len(u), step):
-        rows: Any = slice(start, start + step) if order is None else order[start : start + step]
+    for start in range(0, len(u), PIECE_ROWS):
+        rows = order[start : start + PIECE_ROWS]
         own = groups[rows]
-        local = np.cumsum(np.concatenate([[0], own[1:] != own[:-1]]))
-        sums = _sums(X[rows], u[rows], local, design.fit_intercept)
+        sums = _sums(X, u, rows, np.cumsum(np.concatenate([[0], own[1:] != own[:-1]])))
+        sums = sums if design.fit_intercept else sums[:, 1:]
         if own[0] == last:
             sums[0] += carried
         else:
@@ -162,14 +193,14 @@ def _group_scores(design: Design, bread: Bread, groups: np.ndarray) -> np.ndarra
     return np.asarray(meat + _outer(carried[None], bread))
 
 
-def _sums(X: Any, u: np.ndarray, local: np.ndarray, fit_intercept: bool) -> np.ndarray:
-    """sum of u_i z_i in each group, shape (n_groups, k)."""
-    gather = sp.csr_array((u, (local, np.arange(len(u)))), shape=(local[-1] + 1, len(u)))
-    sums = gather @ X.astype(np.float64, copy=False)
-    sums = sums.toarray() if sp.issparse(sums) else sums
-    if fit_intercept:
-        sums = np.column_stack([np.bincount(local, weights=u), sums])
-    return np.asarray(sums)
+def _sums(X: Any, u: np.ndarray, rows: np.ndarray, local: np.ndarray) -> np.ndarray:
+    """sum of u_i [1, x_i] over the rows of each group, shape (n_groups, n_features + 1)."""
+    total = np.zeros((local[-1] + 1, X.shape[1] + 1))
+    if sp.issparse(X):
+        csr_group_sums(*kernel_csr(X), u, rows, local, total)
+    else:
+        group_sums(kernel_array(X), u, rows, local, total)
+    return total
 
 
 def _outer(sums: np.ndarray, bread: Bread) -> np.ndarray:

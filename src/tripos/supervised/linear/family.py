@@ -97,8 +97,10 @@ class Family:
 
     def information(self, eta: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """Expected curvature of each row's log-likelihood in eta, times phi: mu'^2 / V(mu)."""
+        if self.canonical:
+            return self.variance(mu)
         slope = self.mean_derivative(eta)
-        return slope if self.canonical else np.asarray(slope * slope / self.variance(mu))
+        return np.asarray(slope * slope / self.variance(mu))
 
     def observed_information(self, y: np.ndarray, eta: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """The curvature at y itself, times phi; under the canonical link the expected one."""

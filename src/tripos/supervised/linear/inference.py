@@ -181,7 +181,7 @@ def infer(
     if penalty is not None:
         V = np.full((design.n_parameters,) * 2, NAN)
     elif covariance == "classical":
-        V = fit.dispersion * bread.in_columns(bread.inverse)
+        V = fit.dispersion * bread.covariance()
     else:
         V = sandwich(design, bread, covariance, groups, fit.n)
     coef = np.concatenate([[design.b], design.w]) if design.fit_intercept else design.w
@@ -204,7 +204,7 @@ def from_statistics(model: Any, names: list[str], *, confidence: float, penalty:
     dispersion = rss / (n - k) if n > k else NAN
     fit = Fit(n, dispersion, _gaussian(rss, n), _gaussian(total, n), rss, total)
     bread = Bread(columns, model.fit_intercept)
-    V = dispersion * bread.in_columns(bread.inverse) * (1.0 if penalty is None else NAN)
+    V = dispersion * bread.covariance() * (1.0 if penalty is None else NAN)
     coef = np.concatenate([[b], w]) if model.fit_intercept else w
     return conclude(
         type(model).__name__, GAUSSIAN, names, coef, V, bread, columns, fit, covariance="classical",
@@ -376,7 +376,8 @@ def _off_maximum(bread: Bread, slope: float, gradient: np.ndarray, dispersion: f
     """Whether these are the rows, the weights and the offset that the model was fitted on, to the maximum."""
     g = gradient - bread.spectrum.center * slope
     g = np.concatenate([[slope], g]) if bread.fit_intercept else g
-    step, V = bread.inverse @ g, dispersion * np.diag(bread.inverse)
+    R = bread.root(about_mean=True)
+    step, V = R @ (R.T @ g), dispersion * np.einsum("ij,ij->i", R, R)
     with np.errstate(divide="ignore", invalid="ignore"):
         away = np.abs(step) / np.sqrt(V)
     largest = float(np.nanmax(away, initial=0.0))

@@ -105,8 +105,10 @@ def why_no_inference(model: Any, *, without_rows: bool) -> str | None:
             f"{name} was fitted on {n_outputs} classes: fit one model for each class against the rest (or pair of "
             "classes) for standard errors."
         )
+    if getattr(model, "positive", False):
+        return f"{name} held the coefficients at or above zero: their errors are not normal, so no standard errors."
     if model._family() is None:
-        return f"{name} maximises no likelihood, so its coefficients have no standard errors of this kind."
+        return f"{name} maximises no likelihood, so there are no standard errors of this kind."
     if n_outputs > 1:
         return f"{name} was fitted on {n_outputs} targets: fit one model for each for standard errors."
     if without_rows and (getattr(model, "column_scatter_", None) is None or why_no_errors(model)):
@@ -117,8 +119,6 @@ def why_no_inference(model: Any, *, without_rows: bool) -> str | None:
 def why_no_errors(model: Any) -> str | None:
     """Why the coefficients have no standard errors although there is a likelihood."""
     params = model.get_params(deep=False)
-    if params.get("positive"):
-        return "Coefficients were held at or above zero, so their errors are not normal: no standard errors."
     if params.get("class_weight") is not None:
         return (
             f"class_weight={params['class_weight']!r} counts rows that are not there: no standard errors. Fit with "
