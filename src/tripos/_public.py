@@ -10,6 +10,10 @@ ESTIMATORS: dict[str, str] = {
     "Lasso": "tripos.supervised.linear.lasso",
     "ElasticNet": "tripos.supervised.linear.lasso",
     "LogisticRegression": "tripos.supervised.linear.logistic",
+    "LogisticRegressionCV": "tripos.supervised.linear.logistic_cv",
+    "Perceptron": "tripos.supervised.linear.perceptron",
+    "SGDClassifier": "tripos.supervised.linear.sgd",
+    "SGDRegressor": "tripos.supervised.linear.sgd_regressor",
     "PoissonRegressor": "tripos.supervised.linear.glm",
     "GammaRegressor": "tripos.supervised.linear.glm",
     "TweedieRegressor": "tripos.supervised.linear.glm",
@@ -18,6 +22,7 @@ ESTIMATORS: dict[str, str] = {
     "ComplementNB": "tripos.supervised.bayes.complement",
     "BernoulliNB": "tripos.supervised.bayes.bernoulli",
     "CategoricalNB": "tripos.supervised.bayes.categorical",
+    "NaiveBayes": "tripos.supervised.bayes.mixed",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }

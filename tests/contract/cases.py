@@ -29,12 +29,20 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "ElasticNet": [{"alpha": 0.1, "l1_ratio": 0.9}, {"alpha": 0.05, "fit_intercept": False}],
     "LogisticRegression": [{"solver": "newton-cholesky"}, {"class_weight": "balanced"}, {"C": 10.0}],
+    "Perceptron": [{"penalty": "elasticnet"}],
+    "SGDClassifier": [
+        {"loss": "log_loss", "penalty": "elasticnet", "alpha": 0.01},
+        {"loss": "modified_huber", "average": True, "alpha": 0.01},
+        {"learning_rate": "pa1", "early_stopping": True},
+    ],
+    "SGDRegressor": [{"loss": "huber", "average": 10}, {"penalty": "l1", "early_stopping": True}],
     "PoissonRegressor": [{"solver": "newton-cholesky"}, {"alpha": 0.01}],
     "GammaRegressor": [{"solver": "newton-cholesky", "alpha": 0.0}],
     "TweedieRegressor": [{"power": 1.5, "alpha": 0.1}, {"power": 3.0}, {"power": 2.0, "link": "identity"}],
     "MultinomialNB": [{"fit_prior": False}],
     "ComplementNB": [{"norm": True}],
     "CategoricalNB": [{"min_categories": 4}],
+    "NaiveBayes": [{"numbers": "intervals"}, {"numbers": "density"}, {"categorical_features": [-1]}],
     "BernoulliNB": [{"binarize": 0.5, "fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
     "DummyClassifier": [
@@ -54,7 +62,18 @@ def instances() -> list[Any]:
     made = []
     for cls in public_classes():
         made += [cls(), *(cls(**parameters) for parameters in VARIANTS.get(cls.__name__, []))]
-    return made
+    return [seeded(estimator) for estimator in made]
+
+
+def seeded(estimator: Any) -> Any:
+    """With a seed where the estimator would draw from the global state: what is promised, is promised for one seed."""
+    unseeded = estimator.get_params().get("random_state", 0) is None
+    return estimator.set_params(random_state=0) if unseeded and draws(estimator) else estimator
+
+
+def draws(estimator: Any) -> bool:
+    """Whether the answer depends on `random_state`."""
+    return "weights" in estimator.exceptions
 
 
 def named(estimator: Any) -> str:
@@ -64,6 +83,11 @@ def named(estimator: Any) -> str:
 def _changed(estimator: Any) -> dict[str, Any]:
     defaults = type(estimator)().get_params()
     return {k: v for k, v in estimator.get_params().items() if repr(v) != repr(defaults[k])}
+
+
+def merging() -> list[Any]:
+    """Instances whose parts merge: of some classes only with some parameters."""
+    return [e for e in instances() if e.mergeable and getattr(e, "_merges", lambda: True)()]
 
 
 def predicts_at_random(estimator: Any) -> bool:

@@ -85,7 +85,7 @@ def test_an_estimator_that_was_not_fitted_comes_back_unfitted(estimator, tmp_pat
         found.predict(cases.arrays(estimator)[0])
 
 
-@pytest.mark.parametrize("estimator", [e for e in cases.instances() if e.mergeable], ids=cases.named)
+@pytest.mark.parametrize("estimator", cases.merging(), ids=cases.named)
 def test_learning_goes_on_after_loading(estimator, tmp_path):
     X, y = cases.arrays(estimator)
     options = {"classes": np.unique(y)} if is_classifier(estimator) else {}

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
-from tripos.base import Training
+from tripos.base import Regressor, Training
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
 from tripos.objective.moments import Moments
@@ -27,13 +27,14 @@ from tripos.supervised.linear.normal import (
     least_norm,
     singular_values,
 )
+from tripos.supervised.linear.operator import CentredProducts, target_means
 from tripos.supervised.linear.statistics import SquaredLossModel
 
 NAMED_COLUMNS = 5
 SPARSE_TOLERANCE = 1e-4  # of `tol`, for the residual of the normal equations
 
 
-class LinearRegression(SquaredLossModel):
+class LinearRegression(SquaredLossModel, Regressor):
     """Ordinary least squares.
 
     Minimises the squared error of a linear model, each row counted by its weight:
@@ -124,6 +125,11 @@ class LinearRegression(SquaredLossModel):
         self.n_jobs = n_jobs
         self.positive = positive
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     @classmethod
     def search_space(cls) -> dict[str, Any]:
         return {"fit_intercept": [True, False]}
@@ -180,6 +186,11 @@ class LinearRegression(SquaredLossModel):
     def singular_(self, values: np.ndarray) -> None:
         self._singular = values
 
+    def _family(self) -> Any:
+        from tripos.supervised.linear.family import GAUSSIAN
+
+        return None if self.positive else GAUSSIAN
+
     # ---- the ways to the solution ----------------------------------------------------------------
 
     def _uses_statistics(self, training: Training) -> bool:
@@ -230,21 +241,18 @@ class LinearRegression(SquaredLossModel):
         self._warn_collinear(None, solution, len(X))
 
     def _fit_products(self, training: Training, single: bool) -> None:
-        targets = training.y.reshape(len(training.y), -1)
-        weight = training.sample_weight
-        y_mean = (
-            np.average(targets, axis=0, weights=weight) if self.fit_intercept else np.zeros(targets.shape[1])
+        Y = training.y.reshape(len(training.y), -1)
+        y_mean = target_means(Y, training.sample_weight, fit_intercept=self.fit_intercept)
+        products = CentredProducts.of(training, Y.shape[1], fit_intercept=self.fit_intercept)
+        found = products.solve(
+            products.target(Y, y_mean),
+            np.zeros(Y.shape[1]),
+            tol=SPARSE_TOLERANCE * self.tol,
+            max_iter=max(1000, 4 * min(training.X.shape)),
         )
-        w = np.empty((training.n_features, targets.shape[1]))
-        for k, target in enumerate(targets.T):
-            products = self._products(training, target)
-            result = products.solve(
-                y_mean[k], 0.0, tol=SPARSE_TOLERANCE * self.tol, max_iter=max(1000, 4 * min(training.X.shape))
-            )
-            w[:, k] = result.x
-            if not result.converged:
-                self._warn_unconverged(result.reason)
-        self._set_coefficients(w, y_mean - products.center @ w, single, training.X.dtype)
+        if found.missing:
+            self._warn_unconverged(found.missing)
+        self._set_coefficients(found.W, y_mean - products.center @ found.W, single, training.X.dtype)
 
     def _set_rank(self, solution: Solution, n_rows: int, dtype: Any) -> None:
         self.rank_ = solution.rank

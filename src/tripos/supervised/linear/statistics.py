@@ -15,19 +15,13 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from tripos import inputs
-from tripos.base import Regressor, Training
-from tripos.compute.arrays import kernel_array
-from tripos.compute.blocks import Block, row_blocks
+from tripos.base import Training
 from tripos.errors import DataWarning, TableError
-from tripos.objective.losses import SQUARED
 from tripos.objective.moments import Moments, moments, tall_blocks
-from tripos.objective.risk import Risk
-from tripos.objective.rows import Rows, rows_of
 from tripos.optimization.quadratic import ScaledCholesky
 from tripos.state import Array, Number, OneOf
 from tripos.supervised.linear.model import LinearModel
 from tripos.supervised.linear.normal import NormalEquations
-from tripos.supervised.linear.operator import CentredProducts
 
 Self = TypeVar("Self", bound="SquaredLossModel")
 
@@ -37,8 +31,8 @@ NOT_KEPT = f"more than {KEPT_COLUMNS} columns, more columns than rows, or an ite
 FLOAT32_TRUSTED = 1e-2  # inverse condition number from which a scatter multiplied in float32 is good enough
 
 
-class SquaredLossModel(LinearModel, Regressor):
-    """Base of `LinearRegression` and `Ridge`: statistics in, coefficients out."""
+class SquaredLossModel(LinearModel):
+    """Base of `LinearRegression`, `Ridge` and `RidgeClassifier`: statistics in, coefficients out."""
 
     mergeable: ClassVar[bool] = True
     interpretability: ClassVar[str] = "high"
@@ -57,12 +51,11 @@ class SquaredLossModel(LinearModel, Regressor):
     column_mean_: np.ndarray
     column_scatter_: np.ndarray
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
     # ---- fitting ---------------------------------------------------------------------------------
+
+    def _begin(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Training:
+        """`_start_fit`, with the target in numbers; classifiers make theirs of the labels."""
+        return self._start_fit(X, y, sample_weight, multi_output=True, **options)
 
     def _solve_statistics(self, statistics: Moments, single: bool, dtype: Any) -> None:
         """Sets the coefficients from statistics alone; subclasses write it."""
@@ -82,7 +75,10 @@ class SquaredLossModel(LinearModel, Regressor):
         self
         """
         first = not hasattr(self, "coef_")
-        training = self._start_fit(X, y, sample_weight, multi_output=True, reset=first)
+        training = self._begin(X, y, sample_weight, reset=first)
+        return self._continue(training, first)
+
+    def _continue(self: Self, training: Training, first: bool) -> Self:
         single, dtype = self._form(training)
         statistics = self._moments(training, precise=True)
         self._require_finite(training, statistics)
@@ -135,10 +131,10 @@ class SquaredLossModel(LinearModel, Regressor):
         NaN and infinity are not looked for: the statistics show them, at no cost to clean data. Only then the
         checked start is made, which encodes missing values or names the bad cell.
         """
-        training = self._start_fit(X, y, sample_weight, multi_output=True, check_finite=False)
+        training = self._begin(X, y, sample_weight, check_finite=False)
         statistics = self._moments(training) if self._uses_statistics(training) else None
         if training.in_memory and not self._is_finite(training, statistics):
-            training = self._start_fit(X, y, sample_weight, multi_output=True)
+            training = self._begin(X, y, sample_weight)
             statistics = self._moments(training) if self._uses_statistics(training) else None
         if statistics is not None:
             self._require_finite(training, statistics)
@@ -188,8 +184,7 @@ class SquaredLossModel(LinearModel, Regressor):
                 return quick
         return moments(blocks, n_targets=n_targets)
 
-    @staticmethod
-    def _form(training: Training) -> tuple[bool, Any]:
+    def _form(self, training: Training) -> tuple[bool, Any]:
         """Whether there is one target (coefficients are then a vector), and the precision of the
         coefficients."""
         return _first_target(training).ndim == 1, training.blocks.dtype
@@ -216,22 +211,6 @@ class SquaredLossModel(LinearModel, Regressor):
         encoder = getattr(self, "encoder_", None)
         d = self.n_features_in_ if encoder is None else len(self.encoded_feature_names_)
         return len(statistics.mean) - d
-
-    def _products(self, training: Training, target: np.ndarray) -> CentredProducts:
-        """The rows with one target, for solvers that need products alone."""
-        column = np.ascontiguousarray(target)
-        weight = training.sample_weight
-        n, d = training.X.shape
-        risk = Risk(
-            [_squared_rows(block) for block in row_blocks(training.X, column, weight)],
-            SQUARED,
-            _squared_rows,
-            float(n if weight is None else weight.sum()),
-            d,
-            fit_intercept=self.fit_intercept,
-            dtype=training.X.dtype,
-        )
-        return CentredProducts(risk, risk.column_moments[0] if self.fit_intercept else np.zeros(d))
 
     def _set_coefficients(self, w: np.ndarray, b: np.ndarray, single: bool, dtype: Any) -> None:
         """From W' of shape (n_features, n_targets) and b of shape (n_targets,)."""
@@ -268,10 +247,6 @@ class SquaredLossModel(LinearModel, Regressor):
             raise ValueError(
                 f"column_mean_ has {len(mean)} entries, which does not fit coef_ of shape {self.coef_.shape}"
             )
-
-
-def _squared_rows(block: Block) -> Rows:
-    return rows_of(block, kernel_array(block.y, block.X.dtype), block.sample_weight)
 
 
 def _first_target(training: Training) -> np.ndarray:
