@@ -314,6 +314,11 @@ class Grown:
         """The rows of leaf k."""
         return self.rows[self.leaves[k, START] : self.leaves[k, END]]
 
+    def set_values(self, values: np.ndarray) -> None:
+        """Other values for the leaves."""
+        self.values[:] = values
+        self.numbers[self.leaves[:, NODE], VALUE] = values
+
     def add_to(self, scores: np.ndarray) -> None:
         """Adds the leaves' values to the scores (float32) of their rows."""
         add_values(len(self.leaves), self.leaves, self.rows, self.values, scores)

@@ -1,4 +1,4 @@
-"""Finished trees: flat arrays, checked before they are used, and walked eight rows at a time.
+"""Finished trees: flat arrays, checked before they are used, and walked sixteen rows at a time.
 
 A node is one word of 64 bits, so that one load tells where to go:
 
@@ -14,6 +14,7 @@ and leads to itself, so rows that arrive early wait for the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,8 +39,9 @@ from tripos.supervised.trees.leaves import (
 U = np.uint64
 CHILD, BYTE, FEATURES = U(0xFFFFFFFF), U(0xFF), U(0xFFFF)
 MISSING_LEFT, BY_LEVELS, LEAF = U(1 << 56), U(1 << 57), U(1 << 58)
-MOST_FEATURES = 1 << 16
+KINDS = (np.uint64, np.float32, np.uint32, np.int32)  # of words, values, rows and levels
 TOGETHER = 256  # rows that go through all trees before the next ones
+GROUP = 16  # rows whose steps hide each other's waiting for memory
 ROWS_PER_PIECE = 1 << 12
 
 
@@ -82,48 +84,32 @@ def level_step(words, word, bins, o, levels, level_bits):  # type: ignore[no-unt
 
 
 @kernel
-def leaf_of(words, root, bins, o, levels, level_bits):  # type: ignore[no-untyped-def]
-    """The word of the leaf in which a row ends."""
-    word = words[root]
-    if level_bits.shape[0] == 0:
-        while not word & LEAF:
-            word = step(words, word, bins, o)
-    else:
-        while not word & LEAF:
-            word = level_step(words, word, bins, o, levels, level_bits)
-    return word
+def walk(words, root, bins, width, m, levels, level_bits, at):  # type: ignore[no-untyped-def]
+    """at[i] becomes the word of the leaf in which row i ends, for m rows; a group of rows walks in step."""
+    w = U(width)
+    for s in range(U(0), U(m), U(GROUP)):
+        e = min(s + U(GROUP), U(m))
+        for i in range(s, e):
+            at[i] = words[root]
+        done = U(0)
+        while not done:
+            done = LEAF
+            if level_bits.shape[0] == 0:
+                for i in range(s, e):
+                    at[i] = step(words, step(words, at[i], bins, i * w), bins, i * w)
+                    done &= at[i]
+            else:
+                for i in range(s, e):
+                    at[i] = level_step(words, at[i], bins, i * w, levels, level_bits)
+                    done &= at[i]
 
 
 @kernel
-def walk(words, root, values, bins, width, m, levels, level_bits, k, out):  # type: ignore[no-untyped-def]
-    """Adds to out[:m, k] the values of the leaves in which m rows end; eight rows walk at a time."""
-    i, w = U(0), U(width)
-    if level_bits.shape[0] == 0:
-        while i + U(8) <= U(m):
-            o = i * w
-            a = b = c = d = e = f = g = h = words[root]
-            while not a & b & c & d & e & f & g & h & LEAF:
-                for _ in range(2):
-                    a = step(words, a, bins, o)
-                    b = step(words, b, bins, o + w)
-                    c = step(words, c, bins, o + U(2) * w)
-                    d = step(words, d, bins, o + U(3) * w)
-                    e = step(words, e, bins, o + U(4) * w)
-                    f = step(words, f, bins, o + U(5) * w)
-                    g = step(words, g, bins, o + U(6) * w)
-                    h = step(words, h, bins, o + U(7) * w)
-            out[i, k] += values[a & CHILD]
-            out[i + U(1), k] += values[b & CHILD]
-            out[i + U(2), k] += values[c & CHILD]
-            out[i + U(3), k] += values[d & CHILD]
-            out[i + U(4), k] += values[e & CHILD]
-            out[i + U(5), k] += values[f & CHILD]
-            out[i + U(6), k] += values[g & CHILD]
-            out[i + U(7), k] += values[h & CHILD]
-            i += U(8)
-    while i < U(m):
-        out[i, k] += values[leaf_of(words, root, bins, i * w, levels, level_bits) & CHILD]
-        i += U(1)
+def add_leaves(words, root, values, bins, width, m, levels, level_bits, at, k, out):  # type: ignore[no-untyped-def]
+    """Adds to out[:m, k] the values of the leaves in which m rows end."""
+    walk(words, root, bins, width, m, levels, level_bits, at)
+    for i in range(U(m)):
+        out[i, k] += values[at[i] & CHILD]
 
 
 @kernel
@@ -164,50 +150,43 @@ def predict_rows(  # type: ignore[no-untyped-def]
     Tree t is of output t mod n_outputs. False where X holds NaN or infinity.
     """
     column, line = np.empty(TOGETHER, X.dtype), np.empty(TOGETHER, np.uint8)
-    bins = np.empty(TOGETHER * features.size, np.uint8)
+    bins, at = np.empty(TOGETHER * features.size, np.uint8), np.empty(TOGETHER, np.uint64)
     total = X.dtype.type(0)
     n_outputs = out.shape[1]
     for s in range(start, end, TOGETHER):
         m = min(TOGETHER, end - s)
         total += bin_some(X, s, m, features, T, n_cuts, categorical, column, bins, line)
         for t in range(first, last):
-            walk(
-                words,
-                starts[t],
-                values,
-                bins,
-                features.size,
-                m,
-                levels,
-                level_bits,
-                t % n_outputs,
-                out[s : s + m],
-            )
+            add_leaves(
+                words, starts[t], values, bins, features.size, m, levels, level_bits, at, t % n_outputs, out[s : s + m]
+            )  # fmt: skip
     return total == X.dtype.type(0)
 
 
 @kernel("u1[:, ::1], u8[::1], f4[::1], i8[::1], i4[::1], u8[:, ::1], i8, i8, f8[:, ::1]")
 def predict_bins(bins, words, values, starts, levels, level_bits, first, last, out):  # type: ignore[no-untyped-def]
     """Adds the trees first <= t < last to out (n_rows, n_outputs) for rows of bins of all features."""
-    width = bins.shape[1]
+    width, at = bins.shape[1], np.empty(TOGETHER, np.uint64)
     for s in range(0, bins.shape[0], TOGETHER):
         m = min(TOGETHER, bins.shape[0] - s)
         flat = bins[s : s + m].reshape(m * width)
         for t in range(first, last):
-            walk(
-                words, starts[t], values, flat, width, m, levels, level_bits, t % out.shape[1], out[s : s + m]
-            )
+            add_leaves(
+                words, starts[t], values, flat, width, m, levels, level_bits, at, t % out.shape[1], out[s : s + m]
+            )  # fmt: skip
 
 
 @kernel("u1[:, ::1], u8[::1], i8[::1], i4[::1], u8[:, ::1], i4[:, ::1]")
 def leaves_of_bins(bins, words, starts, levels, level_bits, out):  # type: ignore[no-untyped-def]
     """The node, counted within its tree, in which each row ends in each tree, (n_rows, n_trees)."""
-    width = bins.shape[1]
-    flat = bins.reshape(bins.size)
-    for i in range(bins.shape[0]):
+    width, at = bins.shape[1], np.empty(TOGETHER, np.uint64)
+    for s in range(0, bins.shape[0], TOGETHER):
+        m = min(TOGETHER, bins.shape[0] - s)
+        flat = bins[s : s + m].reshape(m * width)
         for t in range(starts.size - 1):
-            word = leaf_of(words, starts[t], flat, U(i * width), levels, level_bits)
-            out[i, t] = np.int32(np.int64(word & CHILD) - starts[t])
+            walk(words, starts[t], flat, width, m, levels, level_bits, at)
+            for i in range(m):
+                out[s + i, t] = np.int32(np.int64(at[i] & CHILD) - starts[t])
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,53 +298,52 @@ class Forest:
             raise ValueError(f"a split is on feature {self.features.max()} of {n_features}")
 
 
-class Planting:
-    """Collects grown trees; `forest()` makes one `Forest` of them."""
+@dataclass(frozen=True)
+class Packed:
+    """One tree, out of its grower's memory; the arrays are those of `Forest`."""
 
-    def __init__(self, n_outputs: int, known: Forest | None = None) -> None:
-        self.n_outputs = n_outputs
-        self._trees: list[tuple[np.ndarray, ...]] = []
-        self._bits: list[np.ndarray] = []
-        self._n_nodes, self._n_bits = 0, 0
-        if known is not None:
-            self._n_nodes, self._n_bits = len(known.words), len(known.level_bits)
-            levels = known.levels if len(known.levels) else np.full(self._n_nodes, -1, np.int32)
-            self._trees.append((known.words, known.values, known.rows, levels))
-            self._bits.append(known.level_bits)
-        self._starts = [0] if known is None else known.starts.tolist()
+    words: np.ndarray
+    values: np.ndarray
+    rows: np.ndarray
+    levels: np.ndarray
+    bits: np.ndarray
 
-    def add(self, grown: Grown) -> None:
-        """Copies a tree out of its grower's memory."""
+    @classmethod
+    def of(cls, grown: Grown) -> Packed:
+        """Copies a grown tree."""
         n = len(grown.nodes)
         words, values, rows = np.empty(n, np.uint64), np.empty(n, np.float32), np.empty(n, np.uint32)
         levels = np.full(n, -1, np.int32)
         pack_nodes(grown.nodes, grown.numbers, words, values, rows, levels)
-        words += U(self._n_nodes)
-        if len(grown.levels):
-            levels[levels >= 0] += self._n_bits
-            self._bits.append(grown.levels.copy())
-            self._n_bits += len(grown.levels)
-        self._trees.append((words, values, rows, levels))
-        self._n_nodes += n
-        self._starts.append(self._n_nodes)
+        return cls(words, values, rows, levels, grown.levels.copy())
 
-    def latest(self, n_trees: int) -> Forest:
-        """The last trees alone, for scoring while they grow."""
-        parts = self._trees[-n_trees:]
-        words, values, rows, levels = (np.concatenate(arrays) for arrays in zip(*parts))
-        starts = np.array(self._starts[-n_trees - 1 :], dtype=np.int64)
-        bits = np.concatenate(self._bits) if self._bits else np.empty((0, 4), np.uint64)
-        return Forest(words - U(starts[0]), values, rows, starts - starts[0], levels, bits, self.n_outputs)
 
-    def forest(self) -> Forest:
-        """All trees."""
-        parts = zip(*self._trees) if self._trees else [()] * 4
-        kinds = (np.uint64, np.float32, np.uint32, np.int32)
-        nodes = [np.concatenate([np.empty(0, kind), *arrays]) for kind, arrays in zip(kinds, parts)]
-        bits = np.concatenate([np.empty((0, 4), np.uint64), *self._bits])
-        levels = nodes[3] if len(bits) else nodes[3][:0]
-        starts = np.array(self._starts, dtype=np.int64)
-        return Forest(nodes[0], nodes[1], nodes[2], starts, levels, bits, self.n_outputs)
+def plant(trees: Sequence[Packed], n_outputs: int, known: Forest | None = None) -> Forest:
+    """A forest of the trees, behind those already known."""
+    packed = list(trees)
+    starts = [0]
+    if known is not None:
+        levels = known.levels if len(known.levels) else np.full(len(known.words), -1, np.int32)
+        packed.insert(0, Packed(known.words, known.values, known.rows, levels, known.level_bits))
+        starts = known.starts.tolist()
+    else:
+        packed.insert(0, Packed(*(np.empty(0, d) for d in KINDS), np.empty((0, 4), np.uint64)))
+    n_nodes, n_bits = len(packed[0].words), len(packed[0].bits)
+    words, levels_of = [packed[0].words], [packed[0].levels]
+    for tree in packed[1:]:
+        words.append(tree.words + U(n_nodes))
+        levels_of.append(np.where(tree.levels >= 0, tree.levels + np.int32(n_bits), np.int32(-1)))
+        n_nodes, n_bits = n_nodes + len(tree.words), n_bits + len(tree.bits)
+        starts.append(n_nodes)
+    return Forest(
+        words=np.concatenate(words),
+        values=np.concatenate([tree.values for tree in packed]),
+        rows=np.concatenate([tree.rows for tree in packed]),
+        starts=np.array(starts, dtype=np.int64),
+        levels=np.concatenate(levels_of) if n_bits else np.empty(0, np.int32),
+        level_bits=np.concatenate([tree.bits for tree in packed]),
+        n_outputs=n_outputs,
+    )
 
 
 class Walker:

@@ -1,0 +1,210 @@
+"""What models of binned trees share: their input, their predictions, and what they show.
+
+F(x) = baseline + sum_t tree_t(x)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from tripos import inputs
+from tripos.base import Estimator, Training, _as_array_like
+from tripos.compute.arrays import kernel_array
+from tripos.data.encoding import opening
+from tripos.data.needs import Needs
+from tripos.state import Array, Nested
+from tripos.supervised.trees.binning import Binned, Binning
+from tripos.supervised.trees.tree import Forest, Walker
+
+NATIVE = Needs(categories="native", missing="native", text="none", sparse=False)
+
+
+class TreeModel(Estimator):
+    """An estimator with `binning_`, `forest_` and `baseline_`."""
+
+    needs: ClassVar[Needs] = NATIVE
+    interpretability: ClassVar[str] = "low"
+    state: ClassVar[dict[str, Any]] = {
+        "binning_": Nested("Binning"),
+        "forest_": Nested("Forest"),
+        "baseline_": Array("f", ("outputs",)),
+    }
+    binning_: Binning
+    forest_: Forest
+    baseline_: np.ndarray
+    _walker: Walker
+
+    # ---- input -----------------------------------------------------------------------------------
+
+    def _start_native_fit(self, X: Any, y: Any, sample_weight: Any) -> Training:
+        """As `_start_fit`, with missing values kept in the array; infinity shows when cells are put into bins."""
+        training = self._start_fit(X, y, sample_weight, check_finite=False)
+        if not training.in_memory:
+            raise ValueError(
+                f"{type(self).__name__} needs all rows in memory: pass one array or table instead of blocks"
+            )
+        return training
+
+    def _bin(self, binning: Binning, X: np.ndarray) -> Binned:
+        """The bins of X, which must not hold infinity."""
+        binned = binning.apply(X)
+        if not binned.finite:
+            self._reject_infinite(X)
+        return binned
+
+    def _reject_infinite(self, X: np.ndarray) -> None:
+        if np.isinf(X).any():
+            raise ValueError(inputs.describe_nonfinite(np.where(np.isnan(X), 0, X)))
+
+    def _check_input(self, X: Any) -> Any:
+        """As in `Estimator`, but a missing value is an answer also where training had none."""
+        check_is_fitted(self)
+        if getattr(self, "encoder_", None) is not None:
+            return self._encoded(X)
+        array = self._plain_numbers(_as_array_like(X), reset=False)
+        if array is None:
+            array = self._numbers_with_gaps(X)
+        return array
+
+    def _numbers_with_gaps(self, X: Any) -> np.ndarray:
+        """A table of numbers with missing cells, which the model met complete in training."""
+        try:
+            return kernel_array(np.asarray(X, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise ValueError(self._describe_unexpected_cells(X)) from None
+
+    def _sources(self) -> np.ndarray:
+        """For each column the trees see the position of the input column it comes from."""
+        encoder = getattr(self, "encoder_", None)
+        if encoder is None:
+            return np.arange(self.n_features_in_)
+        names = getattr(encoder, "feature_names_in_", None)
+        names = opening.positional(self.n_features_in_) if names is None else list(names)
+        at = {name: i for i, name in enumerate(names)}
+        return np.array([at[name] for name in encoder.sources_], dtype=np.int64)
+
+    def _native_categories(self, n_columns: int) -> np.ndarray:
+        """Which of the columns the trees see are codes of strings or categories."""
+        native = np.zeros(n_columns, dtype=bool)
+        encoder = getattr(self, "encoder_", None)
+        if encoder is not None and len(encoder.stages_.levels.columns):
+            native[-len(encoder.stages_.levels.columns) :] = True  # they come last
+        return native
+
+    # ---- predictions -----------------------------------------------------------------------------
+
+    def _scores(self, X: Any) -> np.ndarray:
+        """F of each row, float64 of shape (n_rows, n_outputs)."""
+        X = self._input(X)
+        out = np.empty((X.shape[0], self.baseline_.size))
+        out[:] = self.baseline_
+        if not self._walker.add(X, out):
+            self._reject_infinite(X)
+        return out
+
+    def _staged_scores(self, X: Any) -> Iterator[np.ndarray]:
+        """F after each step, one array after the other; each is the caller's own."""
+        X = self._input(X)
+        K = self.baseline_.size
+        out = np.tile(self.baseline_, (X.shape[0], 1))
+        for t in range(0, self.forest_.n_trees, K):
+            if not self._walker.add(X, out, t, t + K):
+                self._reject_infinite(X)
+            yield out.copy()
+
+    def _set_forest(self, binning: Binning, forest: Forest, baseline: np.ndarray) -> None:
+        self.binning_, self.forest_, self.baseline_ = binning, forest, baseline
+        self._walker = Walker(forest, binning)
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if self.binning_.n_features != self._n_inputs():
+            raise ValueError(f"binning_ is for {self.binning_.n_features} features, not {self._n_inputs()}")
+        self.forest_.check_features(self.binning_.n_features)
+        if self.forest_.n_outputs != len(self.baseline_) or self.forest_.n_trees % len(self.baseline_):
+            raise ValueError(f"forest_ is not for the {len(self.baseline_)} outputs of baseline_")
+
+    def _after_load(self) -> None:
+        super()._after_load()
+        self._walker = Walker(self.forest_, self.binning_)
+
+    # ---- looking at it ---------------------------------------------------------------------------
+
+    def importances(self, kind: str = "gain") -> np.ndarray:
+        """What each column contributes, shape (n_features,); columns are named by `encoded_feature_names_`.
+
+        Parameters
+        ----------
+        kind : {"gain", "splits"}
+            What all splits on the column gain in the objective, or how many there are.
+        """
+        check_is_fitted(self)
+        if kind not in ("gain", "splits"):
+            raise ValueError(f"kind must be 'gain' or 'splits', got {kind!r}")
+        of = self.forest_.gains if kind == "gain" else self.forest_.counts
+        return of(self.binning_.n_features).astype(np.float64)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Share of each column in the gain of all splits, shape (n_features,)."""
+        gains = self.importances()
+        total = gains.sum()
+        return gains / total if total > 0 else gains
+
+    def _facts(self) -> dict[str, str]:
+        """Label -> value, at the head of `summary()`."""
+        n_leaves = (
+            np.add.reduceat(self.forest_.is_leaf, self.forest_.starts[:-1]) if self.forest_.n_trees else [0]
+        )
+        return {
+            "trees": f"{self.forest_.n_trees:,}",
+            "leaves": f"{int(np.sum(n_leaves)):,}, {np.mean(n_leaves):.1f} a tree",
+        }
+
+    def summary(self, top: int = 20) -> str:
+        """What was learned, as text: the size of the model, and the columns that contribute most.
+
+        Parameters
+        ----------
+        top : int, default=20
+            How many columns are listed.
+
+        Returns
+        -------
+        str
+        """
+        share, splits = self.feature_importances_, self.importances("splits")
+        names = [str(name) for name in self.encoded_feature_names_]
+        order = np.argsort(-share, kind="stable")[:top]
+        width = max(map(len, names))
+        lines = [type(self).__name__, *(f"  {label}: {value}" for label, value in self._facts().items()), ""]
+        lines.append(f"{'':<{width}}  share of gain  splits")
+        lines += [f"{names[j]:<{width}}  {share[j]:>13.2%}  {int(splits[j]):>6,}" for j in order]
+        return "\n".join(lines)
+
+    def plot(self, *, kind: str = "gain", top: int = 20, ax: Any = None) -> Any:
+        """Draw the columns that contribute most.
+
+        Parameters
+        ----------
+        kind : {"gain", "splits"}
+            As in `importances`.
+        top : int, default=20
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from tripos import plotting
+
+        values = self.importances(kind)
+        if kind == "gain":
+            values = values / max(values.sum(), np.finfo(float).tiny)
+        label = "share of the gain of all splits" if kind == "gain" else "splits"
+        names = [str(name) for name in self.encoded_feature_names_]
+        return plotting.importances(values, None, names, top=top, xlabel=label, ax=ax)
