@@ -28,6 +28,8 @@ def test_infinity_at_fit_is_named_with_row_and_column(estimator, dtype):
 @pytest.mark.parametrize("rows", [1, 160])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_at_predict_is_named_with_row_and_column(estimator, rows, bad):
+    if np.isnan(bad) and estimator.needs.missing == "native":
+        pytest.skip(f"NaN is one more value to {type(estimator).__name__}")
     X, y = cases.arrays(estimator)
     model = clone(estimator).fit(X, y)
     X = X[:rows].copy()

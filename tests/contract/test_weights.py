@@ -18,9 +18,11 @@ def fit_both_ways(estimator, weights: np.ndarray):
     return cases.outputs(weighted, X), cases.outputs(repeated, X)
 
 
-@pytest.mark.parametrize(
-    "estimator", [e for e in cases.instances() if cases.can(e, "weights")], ids=cases.named
-)
+def _promising() -> list:
+    return [e for e in cases.instances() if cases.can(e, "weights") and cases.can(e, "weights across folds")]
+
+
+@pytest.mark.parametrize("estimator", _promising(), ids=cases.named)
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10_000))
 def test_a_weight_of_k_is_k_rows_and_a_weight_of_zero_is_none(estimator, seed):
@@ -29,6 +31,26 @@ def test_a_weight_of_k_is_k_rows_and_a_weight_of_zero_is_none(estimator, seed):
     cases.assert_same_outputs(
         {k: v for k, v in weighted.items() if v.dtype.kind == "f"},
         {k: v for k, v in repeated.items() if v.dtype.kind == "f"},
+        rtol=2e-4,
+        atol=2e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    "cls", [c for c in cases.public_classes() if not cases.can(c, "weights across folds")]
+)
+def test_with_the_same_folds_a_weight_of_k_is_k_rows(cls):
+    """Rows are dealt to folds by their number; where the folds are given, the promise holds."""
+    weights = np.random.default_rng(0).integers(0, 4, 90)
+    X, y = cases.arrays(cls(), n_rows=90, n_features=3)
+    fold, copies = np.arange(90) % 3, np.repeat(np.arange(90), weights)
+    splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3)]
+    again = [(np.flatnonzero(fold[copies] != k), np.flatnonzero(fold[copies] == k)) for k in range(3)]
+    weighted = cls(cv=splits).fit(X, y, sample_weight=weights)
+    repeated = cls(cv=again).fit(X[copies], y[copies])
+    cases.assert_same_outputs(
+        {k: v for k, v in cases.outputs(weighted, X).items() if v.dtype.kind == "f"},
+        {k: v for k, v in cases.outputs(repeated, X).items() if v.dtype.kind == "f"},
         rtol=2e-4,
         atol=2e-4,
     )
