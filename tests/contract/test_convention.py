@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn.discriminant_analysis
 import sklearn.dummy
+import sklearn.ensemble
 import sklearn.linear_model
 import sklearn.naive_bayes
 from sklearn.base import clone
@@ -19,7 +20,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from . import cases
 
-PEER_MODULES = (sklearn.discriminant_analysis, sklearn.linear_model, sklearn.naive_bayes, sklearn.dummy)
+PEER_MODULES = (
+    sklearn.ensemble,
+    sklearn.discriminant_analysis,
+    sklearn.linear_model,
+    sklearn.naive_bayes,
+    sklearn.dummy,
+)
 
 
 OWN = ("NaiveBayes",)  # classes that scikit-learn does not have
