@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
+import numpy as np
+import polars as pl
 import pytest
 
 from tripos._public import ESTIMATORS
+from tripos.data.schema import Schema
 from tripos.errors import RunError
 from tripos.workflow.candidates import CHOOSES_ITSELF, Candidate, Shape, candidates_for, learner_class
 from tripos.workflow.task import Task
@@ -96,3 +100,18 @@ def test_a_name_that_is_no_candidate_is_told_with_those_that_are():
 def test_equal_preparations_are_known_as_equal():
     assert Candidate("LogisticRegression").preparation != Candidate("MultinomialNB").preparation
     assert Candidate("Ridge").preparation == Candidate("Ridge").preparation
+
+
+def test_a_learner_of_codes_is_told_where_the_categories_stand():
+    frame = pl.DataFrame(
+        {
+            "city": ["Rome", "Oslo", "Rome", "Bern"] * 10,
+            "age": np.arange(40.0),
+            "since": [date(2020, 1, 1 + k % 28) for k in range(40)],
+            "member": [True, False] * 20,
+            "y": ["no", "yes"] * 20,
+        }
+    )
+    schema = Schema.infer(frame, "y")
+    model = Candidate("NaiveBayes").pipeline(schema, {}, 0).fit(frame.drop("y"), frame["y"].to_numpy())
+    assert model[0].sources_[model[1].is_categorical_].tolist() == ["city"]

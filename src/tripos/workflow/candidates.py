@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from tripos._public import ESTIMATORS
 from tripos.data.encoder import Encoder
+from tripos.data.encoding.stages import CATEGORIES
 from tripos.data.needs import Needs
 from tripos.errors import RunError
 from tripos.metrics.scorers import scorer
@@ -28,7 +29,17 @@ BASELINES = ("DummyClassifier", "DummyRegressor")
 #: Cheapest first; learners that are not named follow in the order of the public list.
 ORDER = (
     *BASELINES,
-    *("GaussianNB", "MultinomialNB", "Ridge", "RidgeClassifier", "LinearRegression", "LogisticRegression"),
+    *(
+        "GaussianNB",
+        "NaiveBayes",
+        "MultinomialNB",
+        "ComplementNB",
+        "BernoulliNB",
+        "Ridge",
+        "RidgeClassifier",
+        "LinearRegression",
+        "LogisticRegression",
+    ),
     *("LinearDiscriminantAnalysis", "QuadraticDiscriminantAnalysis", "LinearSVC", "Lasso", "ElasticNet"),
     *("PoissonRegressor", "GammaRegressor", "TweedieRegressor", "HuberRegressor", "LinearSVR"),
     *("SGDClassifier", "SGDRegressor", "Perceptron", "QuantileRegressor"),
@@ -82,6 +93,8 @@ CHOOSES_ITSELF = {
     "ElasticNetCV": "ElasticNet",
     "LogisticRegressionCV": "LogisticRegression",
 }
+#: Learners that another one covers on a table, and what that one adds.
+COVERED = {"CategoricalNB": "NaiveBayes counts categories in the same way, and takes numbers as well"}
 #: Measures that the conditional median minimises, which least squares does not aim at.
 OF_THE_MEDIAN = (
     *("mean_absolute_error", "median_absolute_error", "d2_absolute_error_score", "mean_pinball_loss"),
@@ -160,6 +173,10 @@ class Candidate:
     def interpretability(self) -> str:
         return str(self.cls.interpretability)
 
+    @property
+    def _reads_codes(self) -> bool:
+        return self.cls.needs.categories == "native" and "categorical_features" in self.cls._get_param_names()
+
     def gives_probabilities(self, params: Mapping[str, Any]) -> bool:
         """Whether the classifier with these parameters has `predict_proba` (some losses have no likelihood)."""
         return hasattr(self.estimator(params, 0), "predict_proba")
@@ -171,16 +188,24 @@ class Candidate:
     def encoder(self, schema: Any) -> Encoder:
         return Encoder.for_(self.cls, schema, **(self.variant.settings if self.variant else {}))
 
-    def estimator(self, params: Mapping[str, Any], seed: int) -> Any:
-        """The learner alone, for a table that is encoded already."""
+    def estimator(self, params: Mapping[str, Any], seed: int, schema: Any = None) -> Any:
+        """The learner alone, for a table that is encoded already.
+
+        A learner that reads categories as codes is told where they stand: the encoder puts them last.
+        """
         chosen = {**self.fixed, **params}
+        if schema is not None and self._reads_codes:
+            categories = sum(schema.columns[name].kind in CATEGORIES for name in schema.features)
+            chosen["categorical_features"] = list(range(-categories, 0))
         if "random_state" in self.cls._get_param_names():
             chosen.setdefault("random_state", seed)
         return self.cls(**chosen)
 
     def pipeline(self, schema: Any, params: Mapping[str, Any], seed: int) -> Pipeline:
         """Preparation and learner as one estimator that takes the raw table."""
-        return Pipeline([("encoder", self.encoder(schema)), ("learner", self.estimator(params, seed))])
+        return Pipeline(
+            [("encoder", self.encoder(schema)), ("learner", self.estimator(params, seed, schema))]
+        )
 
     def objection(self, task: Task, shape: Shape) -> str | None:
         """Why the candidate does not fit these data, or None when it does."""
@@ -193,6 +218,8 @@ class Candidate:
             return f"there is no {self.variant.requires} column: same as {self.learner}"
         if self.learner in CHOOSES_ITSELF:
             return f"chooses its penalty by folds of its own: the run does that with {CHOOSES_ITSELF[self.learner]}"
+        if self.learner in COVERED:
+            return COVERED[self.learner]
         if scorer(task.metric).needs == "probabilities" and not self.gives_probabilities({}):
             return f"gives no probabilities, which {task.metric} needs"
         return self._beyond_domain(shape) or self._beyond_limit(task, shape)

@@ -144,7 +144,7 @@ def evaluate(
                     )
                     return Standing(**about, failure=late, abandoned=True)
                 score, *took, size = _one_fold(
-                    candidate, params, folds.encoded(candidate, rows, k), scorer, seed
+                    candidate, params, folds.encoded(candidate, rows, k), scorer, seed, folds.schema
                 )
                 if not np.isfinite(score):
                     raise ValueError(f"the score of fold {k + 1} is {score}")
@@ -164,11 +164,16 @@ def evaluate(
 
 
 def _one_fold(
-    candidate: Candidate, params: Mapping[str, Any], fold: Encoded, scorer: Scorer, seed: int
+    candidate: Candidate,
+    params: Mapping[str, Any],
+    fold: Encoded,
+    scorer: Scorer,
+    seed: int,
+    schema: Any,
 ) -> tuple[float, float, float, int]:
     """The score, the seconds of the fit and of a thousand predictions, the bytes held; preparation included."""
     start = time.perf_counter()
-    model = candidate.estimator(params, seed).fit(fold.X_train, fold.y_train)
+    model = candidate.estimator(params, seed, schema).fit(fold.X_train, fold.y_train)
     middle = time.perf_counter()
     score = value_of(scorer, model, fold.X_valid, fold.y_valid)
     predicting = time.perf_counter() - middle + fold.transform_seconds
