@@ -1,0 +1,289 @@
+"""Steps of stochastic gradient descent on a linear model, on dense rows and on CSR rows.
+
+A row of weight s and target y, met at step t with eta = w'x + b, moves
+
+    w <- (1 - rate l2 s) w - rate s L'(y, eta) x,      b <- b - rate s L'(y, eta),      t <- t + s,
+
+after which the L1 penalty pulls each w_j towards 0 by what it has not yet received of sum rate l1 s: a
+coefficient that changes sign stops at 0. With w = a u the decay shrinks the number a alone, and a step touches u
+where x has entries. The average of the w after each step comes from two sums of such touches,
+
+    sum_t s_t w_t = c u - v,      c = sum_t s_t a_t,      v = sum_t c_(t-1) (u_t - u_(t-1)).
+
+Rates: constant; optimal 1 / (alpha (t0 + t - 1)); inverse scaling eta0 / t^power; adaptive (constant within an
+epoch); passive-aggressive min(eta0, L / |x|^2) and L / (|x|^2 + 1 / (2 eta0)).
+
+References
+----------
+L. Bottou, "Stochastic Gradient Descent Tricks" (2012), doi:10.1007/978-3-642-35289-8_25 (a u; optimal rate);
+W. Xu (2011), arXiv:1107.2490 (average); Y. Tsuruoka, J. Tsujii, S. Ananiadou (2009), ACL P09-1054 (L1);
+K. Crammer et al., "Online Passive-Aggressive Algorithms", JMLR 7 (2006).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.compute.intrinsics import exp, log, prefetch
+from tripos.objective.losses import HINGE_CODE
+from tripos.supervised.linear.stochastic_losses import slope, values
+
+CONSTANT, OPTIMAL, INVSCALING, ADAPTIVE, PA1, PA2 = 1, 2, 3, 4, 5, 6
+
+# What a walk carries from step to step.
+T, SCALE, INTERCEPT, OWED, MEAN_SCALE, SUM_INTERCEPT, AVERAGED, RATE, LOSS, WEIGHT, MOVES = range(11)
+N_STATE = 11
+# What it is told.
+L2, L1, ALPHA, ETA0, POWER, T0, POSITIVE, NEGATIVE, AVERAGE, INTERCEPT_STEP, CLASS, LOW = range(12)
+N_SETTINGS = 12
+
+BLOCK = 256  # rows whose losses are evaluated together
+AHEAD = 4  # rows between a prefetch and its use: 160 -> 125 ns a row of 30 numbers in an order without blocks
+LINE, FAR = (
+    8,
+    512,
+)  # numbers that come together, and how many are asked for: the processor sees longer rows itself
+LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, before it is multiplied out
+LARGEST_SLOPE = 1e12  # slopes are cut off here, so that one outlier does not end a fit
+
+
+@kernel("u4[::1], u4[::1]")
+def shuffle(order, draws):  # type: ignore[no-untyped-def]
+    """Fisher and Yates, from one 32-bit draw for each place."""
+    for k in range(order.size - 1, 0, -1):
+        m = (np.int64(draws[k]) * (k + 1)) >> 32
+        order[k], order[m] = order[m], order[k]
+
+
+@kernel("u4[::1], i8, i8, u4[::1], u4[::1]")
+def shuffle_blocks(rows, block, group, draws, order):  # type: ignore[no-untyped-def]
+    """Blocks of neighbouring rows in random order, the rows of each `group` blocks shuffled among themselves."""
+    n = rows.size
+    n_blocks = (n + block - 1) // block
+    blocks = np.empty(n_blocks, np.uint32)
+    for k in range(n_blocks):
+        blocks[k] = k
+    shuffle(blocks, draws[n:])
+    filled = 0
+    begin = 0
+    for k in range(n_blocks):
+        start = np.int64(blocks[k]) * block
+        for i in range(start, min(start + block, n)):
+            order[filled] = rows[i]
+            filled += 1
+        if (k + 1) % group == 0 or k == n_blocks - 1:
+            shuffle(order[begin:filled], draws[begin:filled])
+            begin = filled
+
+
+@kernel
+def rate_at(schedule, h, t, current):  # type: ignore[no-untyped-def]
+    """The learning rate of step t."""
+    if schedule == OPTIMAL:
+        return 1.0 / (h[ALPHA] * (h[T0] + t - 1.0))
+    return h[ETA0] * exp(-h[POWER] * log(t)) if schedule == INVSCALING else current
+
+
+@kernel("i8, f8[::1]")
+def first_rate(schedule, h):  # type: ignore[no-untyped-def]
+    """The learning rate of the first step."""
+    return rate_at(schedule, h, 1.0, h[ETA0])
+
+
+@kernel
+def passive_aggressive(code, parameter, schedule, h, y, eta, norm):  # type: ignore[no-untyped-def]
+    """How far along x the row asks to go, |x|^2 being `norm`."""
+    direction = (y + y - 1.0) if code == HINGE_CODE else (1.0 if y > eta else -1.0)
+    gap = 1.0 - direction * eta if code == HINGE_CODE else abs(eta - y) - parameter
+    move = direction * (h[POSITIVE] if y > 0.0 else h[NEGATIVE]) * max(0.0, gap)
+    if schedule == PA2:
+        return move / (norm + 0.5 / h[ETA0])
+    return move * min(h[ETA0] / abs(gap), 1.0 / norm) if norm > 0.0 and gap > 0.0 else 0.0
+
+
+@kernel
+def move_of(code, parameter, h, rate, y, eta):  # type: ignore[no-untyped-def]
+    """How far along x a row of weight 1 moves w: -rate L', with its class's weight."""
+    bounded = min(max(slope(code, parameter, y, eta), -LARGEST_SLOPE), LARGEST_SLOPE)
+    return -rate * bounded * (h[POSITIVE] if y > 0.0 else h[NEGATIVE])
+
+
+@kernel
+def squares(x):  # type: ignore[no-untyped-def]
+    norm = 0.0
+    for j in range(x.size):
+        norm += x[j] * x[j]
+    return norm
+
+
+@kernel
+def multiply_out(u, sums, a, mean_scale):  # type: ignore[no-untyped-def]
+    """u = a u, and what the average has summed up so far goes from v = sums[1] to sums[0]."""
+    for j in range(sums.shape[1]):
+        sums[0, j] += mean_scale * u[j] - sums[1, j]
+        sums[1, j] = 0.0
+    for j in range(u.size):
+        u[j] = u.dtype.type(u[j] * a)
+
+
+@kernel
+def pull(j, owed, a, inverse, mean_scale, u, received, sums):  # type: ignore[no-untyped-def]
+    """Moves w_j = a u_j towards 0, and not beyond, by the share of `owed` that it has not received."""
+    z = float(u[j])
+    toward = z - (owed + received[j]) * inverse if z > 0.0 else z + (owed - received[j]) * inverse
+    kept = max(0.0, toward) if z > 0.0 else (min(0.0, toward) if z < 0.0 else z)
+    u[j] = u.dtype.type(kept)
+    received[j] += a * (kept - z)
+    if sums.shape[1]:
+        sums[1, j] += mean_scale * (kept - z)
+
+
+@kernel
+def add_losses(code, parameter, room, m, state):  # type: ignore[no-untyped-def]
+    """Adds the losses of m rows; `room` holds their scores, targets and weights, and space."""
+    values(code, parameter, room[0][:m], room[1][:m], room[3][:m], room[4][:m], room[5][:m])
+    for r in range(m):
+        state[LOSS] += room[2, r] * room[3, r]
+        state[WEIGHT] += room[2, r]
+
+
+@kernel(
+    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], f8[:, ::1]"
+)
+def dense_steps(  # type: ignore[no-untyped-def]
+    code, parameter, schedule, X, y, s, order, h, state, u, sums, received, room
+):
+    """A step for each row of `order`; `received` is empty without an L1 penalty, `sums` without an average."""
+    n, d = order.size, X.shape[1]
+    cast = X.dtype.type
+    t, a, b, owed = state[T], state[SCALE], state[INTERCEPT], state[OWED]
+    mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
+    for start in range(0, n, BLOCK):
+        m = min(BLOCK, n - start)
+        for r in range(m):
+            i = np.uint64(order[start + r])
+            ahead = X[np.uint64(order[min(start + r + AHEAD, n - 1)])]
+            for j in range(0, min(d, FAR), LINE):
+                prefetch(ahead, j)
+            x = X[i]
+            dot = cast(0)
+            for j in range(d):
+                dot += x[j] * u[j]
+            eta = a * dot + b
+            target = float(y[i]) if h[CLASS] < 0.0 else (1.0 if y[i] == h[CLASS] else h[LOW])
+            weight = float(s[i]) if s.size else 1.0
+            room[0, r], room[1, r], room[2, r] = eta, target, weight
+            rate = rate_at(schedule, h, t, state[RATE])
+            if schedule < PA1:
+                move = weight * move_of(code, parameter, h, rate, target, eta)
+            else:
+                move = weight * passive_aggressive(code, parameter, schedule, h, target, eta, squares(x))
+            a *= max(0.0, 1.0 - h[L2] * rate * weight)
+            if a < LEAST_SCALE:
+                multiply_out(u, sums, a, mean_scale)
+                a, mean_scale = 1.0, 0.0
+            inverse = 1.0 / a
+            if move != 0.0:
+                step = cast(move * inverse)
+                for j in range(d):
+                    u[j] += step * x[j]
+                for j in range(sums.shape[1]):
+                    sums[1, j] += mean_scale * step * x[j]
+                moves += 1
+            if received.size:
+                owed += h[L1] * rate * weight
+                for j in range(d):
+                    if x[j] != 0:  # as on CSR rows, so that both come to the same coefficients
+                        pull(j, owed, a, inverse, mean_scale, u, received, sums)
+            b += h[INTERCEPT_STEP] * move
+            if t >= h[AVERAGE]:
+                mean_scale += weight * a
+                sum_b += weight * b
+                averaged += weight
+            t += weight
+        add_losses(code, parameter, room, m, state)
+    state[T], state[SCALE], state[INTERCEPT], state[OWED] = t, a, b, owed
+    state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED] = mean_scale, sum_b, averaged
+    state[MOVES] += moves
+
+
+@kernel(
+    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
+    "f8[:, ::1]"
+)
+def csr_steps(  # type: ignore[no-untyped-def]
+    code, parameter, schedule, data, indices, indptr, y, s, order, h, state, u, sums, received, room
+):
+    """The same on CSR rows, at the cost of their entries."""
+    n = order.size
+    cast = data.dtype.type
+    t, a, b, owed = state[T], state[SCALE], state[INTERCEPT], state[OWED]
+    mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
+    for start in range(0, n, BLOCK):
+        m = min(BLOCK, n - start)
+        for r in range(m):
+            i = np.uint64(order[start + r])
+            ahead = np.uint64(indptr[np.uint64(order[min(start + r + AHEAD, n - 1)])])
+            prefetch(data, ahead)
+            prefetch(indices, ahead)
+            begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
+            dot = cast(0)
+            for e in range(begin, end):
+                dot += data[e] * u[np.uint64(indices[e])]
+            eta = a * dot + b
+            target = float(y[i]) if h[CLASS] < 0.0 else (1.0 if y[i] == h[CLASS] else h[LOW])
+            weight = float(s[i]) if s.size else 1.0
+            room[0, r], room[1, r], room[2, r] = eta, target, weight
+            rate = rate_at(schedule, h, t, state[RATE])
+            if schedule < PA1:
+                move = weight * move_of(code, parameter, h, rate, target, eta)
+            else:
+                norm = squares(data[begin:end])
+                move = weight * passive_aggressive(code, parameter, schedule, h, target, eta, norm)
+            a *= max(0.0, 1.0 - h[L2] * rate * weight)
+            if a < LEAST_SCALE:
+                multiply_out(u, sums, a, mean_scale)
+                a, mean_scale = 1.0, 0.0
+            inverse = 1.0 / a
+            if move != 0.0:
+                step = cast(move * inverse)
+                for e in range(begin, end):
+                    u[np.uint64(indices[e])] += step * data[e]
+                if sums.shape[1]:
+                    for e in range(begin, end):
+                        sums[1, np.uint64(indices[e])] += mean_scale * step * data[e]
+                moves += 1
+            if received.size:
+                owed += h[L1] * rate * weight
+                for e in range(begin, end):
+                    pull(np.uint64(indices[e]), owed, a, inverse, mean_scale, u, received, sums)
+            b += h[INTERCEPT_STEP] * move
+            if t >= h[AVERAGE]:
+                mean_scale += weight * a
+                sum_b += weight * b
+                averaged += weight
+            t += weight
+        add_losses(code, parameter, room, m, state)
+    state[T], state[SCALE], state[INTERCEPT], state[OWED] = t, a, b, owed
+    state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED] = mean_scale, sum_b, averaged
+    state[MOVES] += moves
+
+
+@kernel("f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1]")
+def settle(h, state, u, sums, received):  # type: ignore[no-untyped-def]
+    """After an epoch: coefficients not met lately get what the L1 penalty owes them, and a = 1.
+
+    Returns the penalty l1 |w|_1 + l2 |w|^2 / 2, which is not finite where w is not.
+    """
+    a, owed, mean_scale = state[SCALE], state[OWED], state[MEAN_SCALE]
+    for j in range(received.size):
+        pull(j, owed, a, 1.0 / a, mean_scale, u, received, sums)
+    multiply_out(u, sums, a, mean_scale)
+    state[SCALE], state[MEAN_SCALE] = 1.0, 0.0
+    size = 0.0
+    square = 0.0
+    for j in range(u.size):
+        size += abs(u[j])
+        square += float(u[j]) * u[j]
+    return h[L1] * size + 0.5 * h[L2] * square
