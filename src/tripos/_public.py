@@ -12,6 +12,7 @@ ESTIMATORS: dict[str, str] = {
     "Lasso": "tripos.supervised.linear.lasso",
     "ElasticNet": "tripos.supervised.linear.lasso",
     "LinearDiscriminantAnalysis": "tripos.supervised.linear.lda",
+    "QuadraticDiscriminantAnalysis": "tripos.supervised.linear.qda",
     "LassoCV": "tripos.supervised.linear.lasso_cv",
     "ElasticNetCV": "tripos.supervised.linear.lasso_cv",
     "LogisticRegression": "tripos.supervised.linear.logistic",
@@ -24,12 +25,16 @@ ESTIMATORS: dict[str, str] = {
     "TweedieRegressor": "tripos.supervised.linear.glm",
     "HuberRegressor": "tripos.supervised.linear.huber",
     "QuantileRegressor": "tripos.supervised.linear.quantile",
+    "LinearSVC": "tripos.supervised.linear.svc",
+    "LinearSVR": "tripos.supervised.linear.svr",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
     "ComplementNB": "tripos.supervised.bayes.complement",
     "BernoulliNB": "tripos.supervised.bayes.bernoulli",
     "CategoricalNB": "tripos.supervised.bayes.categorical",
     "NaiveBayes": "tripos.supervised.bayes.mixed",
+    "HistGradientBoostingClassifier": "tripos.supervised.trees.hist_gradient_boosting",
+    "HistGradientBoostingRegressor": "tripos.supervised.trees.hist_gradient_boosting",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }
@@ -50,6 +55,8 @@ PARTS: dict[str, str] = {
     "Filler": "tripos.data.encoding.missing",
     "Scaling": "tripos.data.encoding.scaling",
     "Bins": "tripos.data.encoding.binning",
+    "Binning": "tripos.supervised.trees.binning",
+    "Forest": "tripos.supervised.trees.tree",
 }
 
 FUNCTIONS: dict[str, str] = {

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from tripos.optimization.coordinate_columns import FEW, DenseColumns, SparseColumns
-from tripos.optimization.coordinate_gram import Order, Quadratic, Rules, Solution, cyclic
+from tripos.optimization.coordinate_gram import Listener, Order, Quadratic, Rules, Solution, cyclic
 from tripos.optimization.coordinate_kernels import gap_of, screen, suspects
 
 SNAPSHOTS = 64  # residuals at which products were computed that are remembered
@@ -62,6 +62,8 @@ class WorkingSet:
         self.w = np.empty(0)  # once there are too many columns for `quadratic`
         self.settled = columns.square == 0.0  # in the set, or known to be zero
         self.known = columns.products(y)  # x_j.r' ...
+        products = np.where(columns.square > 0.0, self.known, 0.0)
+        self._largest = float(products.max(initial=0.0)), -float(products.min(initial=0.0))
         self.version = np.zeros(d, dtype=np.int64)  # ... at which of the residuals
         self.snapshots = np.empty((int(np.clip(d // 16, 2, SNAPSHOTS)), len(y)))
         self.snapshots[0] = y
@@ -78,11 +80,15 @@ class WorkingSet:
 
     def largest_product(self, positive: bool) -> float:
         """Largest x_j.y: the l1 from which on all coefficients are zero."""
-        products = np.where(self.columns.square > 0.0, self.columns.products(self.y), 0.0)
-        return float((products if positive else np.abs(products)).max(initial=0.0))
+        return self._largest[0] if positive else max(self._largest)
 
-    def solve(self, rules: Rules) -> Solution:
-        """The minimum, from where the last one was."""
+    @property
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.norm).all() and np.isfinite(self.y2))
+
+    def solve(self, rules: Rules, listener: Listener | None = None) -> Solution:
+        """The minimum, from where the last one was. `listener` hears the objective at the start and after
+        each round, and stops by True."""
         self.settled[:] = self.columns.square == 0.0
         self.settled[self.members] = True
         self._resting = False
@@ -92,7 +98,8 @@ class WorkingSet:
             w, objective, gap, scale = self._state(rules, largest)
             goal = rules.goal(objective, self.y2)
             resting = self._resting and gap <= rules.tol * self.y2 and not len(new)
-            if gap <= goal or resting or done >= rules.max_iter or stuck > 2:
+            stopped = listener is not None and listener(objective)
+            if stopped or gap <= goal or resting or done >= rules.max_iter or stuck > 2:
                 break
             if rules.l1 > 0.0 and len(self.known):
                 screen(
@@ -107,6 +114,22 @@ class WorkingSet:
         coefficients = np.zeros(self.columns.n_features)
         coefficients[self.members] = w
         return Solution(coefficients, gap, rules.tol * self.y2, done, objective)
+
+    def measured(self, w: np.ndarray, rules: Rules) -> Solution:
+        """A solution found elsewhere, with its gap."""
+        r = self.y.copy()
+        inside = np.flatnonzero(w)
+        for first in range(0, len(inside), ENTRANTS):
+            whole = self.columns.store()
+            whole.append(inside[first : first + ENTRANTS])
+            whole.subtract(w[inside[first : first + ENTRANTS]], r)
+        q = np.where(self.columns.square > 0.0, self.columns.products(r), 0.0)
+        largest = float(np.abs(q - rules.l2 * w).max(initial=0.0))
+        gap = gap_of(
+            float(r @ r), float(r @ self.y), float(np.abs(w).sum()), float(w @ w), largest, float(q @ q),
+            rules.l1, rules.l2,
+        )  # fmt: skip
+        return Solution(w, max(float(gap), 0.0), rules.tol * self.y2, 1, 0.5 * float(r @ r) + rules.value(w))
 
     # ---- looking at the columns outside -------------------------------------------------------------
 
