@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tripos.optimization.bfgs import bfgs
+from tripos.optimization.coordinate_risk import coordinate_descent
 from tripos.optimization.descent import descend
 from tripos.optimization.irls import irls
 from tripos.optimization.lbfgs import lbfgs
@@ -22,6 +23,7 @@ METHODS: dict[str, Callable[..., Result]] = {
     "irls": irls,
     "bfgs": bfgs,
     "lbfgs": lbfgs,
+    "coordinate-descent": coordinate_descent,
     **{name: partial(descend, rule=name) for name in RULES},
     "sgd": partial(descend, rule="gradient-descent", batch_size=1),
 }
@@ -68,7 +70,7 @@ def minimize(
     x0 : array-like of shape (n_parameters,)
         Where to start.
     method : str, default="lbfgs"
-        With second derivatives "newton", for generalised linear models "irls"; with gradients and a line
+        With second derivatives "newton", and "coordinate-descent" where an L1 penalty has kinks; for generalised linear models "irls"; with gradients and a line
         search "lbfgs", "bfgs"; with gradients and a learning rate "gradient-descent", "momentum",
         "nesterov", "adagrad", "rmsprop", "adam", "adamw", over all rows or over batches of them
         (`batch_size`), and "sgd", over one row at a time.
