@@ -39,7 +39,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"C": 10.0},
         {"solver": "saga", "l1_ratio": 1.0},
         {"solver": "saga", "l1_ratio": 0.5, "multi_class": "ovr"},
-        {"solver": "irls", "C": 10.0},
     ],
     "LogisticRegressionCV": [
         {
@@ -76,10 +75,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "NaiveBayes": [{"numbers": "intervals"}, {"numbers": "density"}],
     "BernoulliNB": [{"binarize": 0.5, "fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
-    "HistGradientBoostingClassifier": [{"max_iter": 5, "max_leaf_nodes": None, "max_depth": 3, "early_stopping": True}],
+    "HistGradientBoostingClassifier": [{"max_iter": 5, "max_leaf_nodes": None, "max_depth": 3}],
     "HistGradientBoostingRegressor": [
         {"max_iter": 5, "loss": "absolute_error", "l2_regularization": 1.0},
-        {"max_iter": 5, "max_features": 0.5, "min_samples_leaf": 3, "monotonic_cst": [1, 0, 0, 0, -1]},
+        {"max_iter": 5, "max_features": 0.5, "min_samples_leaf": 3, "random_state": 0},
     ],
     "DummyClassifier": [
         {"strategy": "stratified", "random_state": 0},

@@ -17,7 +17,7 @@ Chen, Guestrin, "XGBoost: a scalable tree boosting system" (2016), section 3.2, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -228,7 +228,7 @@ class Binning:
     def n_features(self) -> int:
         return len(self.starts) - 1
 
-    @cached_property
+    @property
     def n_bins(self) -> np.ndarray:
         """Bins of each feature, int64 of shape (n_features,)."""
         return np.diff(self.starts) + ~self.categorical
