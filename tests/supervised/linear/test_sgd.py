@@ -234,3 +234,16 @@ def test_parameters_that_contradict_each_other_are_refused(few, parameters, mess
 def test_balanced_weights_are_refused_in_batches(few):
     with pytest.raises(ValueError, match="balanced"):
         SGDClassifier(class_weight="balanced").partial_fit(*few, classes=[0, 1])
+
+
+def test_being_watched_changes_no_bit(few):
+    class Watcher:
+        def setup(self, estimator, context): ...
+        def teardown(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context): ...
+        def on_fit_task_end(self, estimator, context): ...
+
+    quiet = SGDClassifier("log_loss", random_state=0).fit(*few)
+    watched = SGDClassifier("log_loss", random_state=0).set_callbacks(Watcher()).fit(*few)
+    np.testing.assert_array_equal(watched.coef_, quiet.coef_)
+    assert watched.history_["loss"] == quiet.history_["loss"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,7 +14,7 @@ from tripos.errors import DataWarning
 from tripos.state import Array, Flag
 from tripos.supervised.linear.stochastic import CONSTRAINTS
 from tripos.supervised.linear.stochastic_classifier import StochasticClassifier
-from tripos.supervised.linear.stochastic_kernels import CLASS
+from tripos.supervised.linear.stochastic_kernels import CLASS, ENDS_WITHOUT_MOVES
 from tripos.supervised.linear.stochastic_walk import Recipe, Walk
 
 
@@ -166,7 +165,8 @@ class Perceptron(StochasticClassifier):
     def _recipe(self, training: Training) -> Recipe:
         recipe = super()._recipe(training)
         # Without a penalty an epoch without mistakes changes nothing, nor will any after it.
-        return replace(recipe, ends_without_moves=self.penalty is None)
+        recipe.settings[ENDS_WITHOUT_MOVES] = float(self.penalty is None)
+        return recipe
 
     def _fit(
         self, training: Training, coef: Any, intercept: Any, max_iter: int, *, fitting: bool

@@ -194,9 +194,8 @@ class SGDRegressor(StochasticModel, Regressor):
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        self._validate_params()
-        self._check_settings()
         training = self._start_fit(X, y, sample_weight)
+        self._check_settings()
         self._forget()
         self._fit(training, coef_init, intercept_init, self.max_iter, fitting=True)
         return self
@@ -215,9 +214,8 @@ class SGDRegressor(StochasticModel, Regressor):
         self
         """
         first = not hasattr(self, "coef_")
-        self._validate_params()
-        self._check_settings(partial_fit=True)
         training = self._start_fit(X, y, sample_weight, reset=first)
+        self._check_settings(partial_fit=True)
         if first:
             self._forget()
         self._fit(training, *self._where_it_was(), 1, fitting=False)

@@ -92,11 +92,13 @@ class StochasticModel(LinearModel):
         "_average_intercept_sums": Array("f", ("outputs",), optional=True),
         "_averaged": Number("f", low=0.0, optional=True),
     }
+    aggressive_loss: ClassVar[str] = "epsilon_insensitive"  # what passive-aggressive steps are made for
+    loss: str
     n_iter_: int
     t_: float
 
     def _loss_name(self) -> str:
-        return str(self.get_params()["loss"])
+        return self.loss
 
     # ---- settings ----------------------------------------------------------------------------------
 
@@ -112,10 +114,8 @@ class StochasticModel(LinearModel):
                 "alpha must be > 0 since learning_rate is 'optimal': its rates are 1 / (alpha (t + t0)). Choose "
                 "learning_rate='invscaling', or a small alpha"
             )
-        needed = "hinge" if hasattr(self, "predict_proba") or "class_weight" in self.get_params() else ""
-        needed = needed or "epsilon_insensitive"
-        if schedule in ("pa1", "pa2") and self._loss_name() != needed:
-            raise ValueError(f"Learning rate '{schedule}' only works with loss '{needed}'.")
+        if schedule in ("pa1", "pa2") and self._loss_name() != self.aggressive_loss:
+            raise ValueError(f"Learning rate '{schedule}' only works with loss '{self.aggressive_loss}'.")
         if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
 
@@ -134,6 +134,8 @@ class StochasticModel(LinearModel):
         settings[kernels.INTERCEPT_STEP] = float(self.fit_intercept) * _intercept_step(training)
         settings[kernels.CLASS] = -1.0
         settings[kernels.LOW] = loss.low
+        settings[kernels.TOL] = -np.inf if self.tol is None else self.tol
+        settings[kernels.PATIENCE] = self.n_iter_no_change
         schedule = getattr(self, "learning_rate", "constant")
         if schedule == "optimal":  # the first rate is the size that coefficients have, 1 / alpha^(1/4)
             settings[kernels.T0] = 1.0 / (self.alpha**-0.25 * self.alpha)
@@ -142,8 +144,6 @@ class StochasticModel(LinearModel):
             float(self.epsilon) if self._loss_name() in WITH_EPSILON else 0.0,
             SCHEDULES[schedule],
             settings,
-            -np.inf if self.tol is None else float(self.tol),
-            int(self.n_iter_no_change),
             bool(self.shuffle),
         )
 
@@ -160,20 +160,21 @@ class StochasticModel(LinearModel):
         piece, held_out = self._pieces(training, rng)
         walks = make(rng, held_out)
         with self._progress(max_iter) as progress:
-            active = walks
-            for _ in range(max_iter):
-                self._epoch(active, training, piece)
+            listened = progress._context is not None or held_out is not None or piece is None
+            at_once = 1 if listened or piece is None else piece.epochs_at_once
+            active, epoch, stopped = walks, 0, False
+            while active and epoch < max_iter and not stopped:
+                self._epochs(active, training, piece, min(at_once, max_iter - epoch))
                 for walk in active:
                     if not walk.finite:
-                        raise self._blown_up(
-                            walk, training, "left the range of numbers (floating-point overflow)"
-                        )
-                loss = float(np.mean([walk.objective for walk in walks]))
-                validation = float(np.mean([walk.validation for walk in walks]))
-                stopped = progress.step(loss, validation, partial(self._attributes, walks))
+                        what = "left the range of numbers (floating-point overflow)"
+                        raise self._blown_up(walk, training, what)
+                attributes = partial(self._attributes, walks)
+                for k in range(epoch, max(walk.n_iter for walk in active)):
+                    loss = sum(walk.objectives[min(k, walk.n_iter - 1)] for walk in walks) / len(walks)
+                    stopped = progress.step(loss, _mean_validation(walks), attributes)
+                    epoch += 1
                 active = [walk for walk in active if not walk.done]
-                if stopped or not active:
-                    break
         for name, value in self._attributes(walks).items():
             setattr(self, name, value)
         if fitting:
@@ -199,8 +200,8 @@ class StochasticModel(LinearModel):
         held = (training.X[hold], training.y[hold], None if weights is None else weights[hold])
         return Piece.of(training.X, training.y, weights, np.sort(learn)), held
 
-    def _epoch(self, walks: list[Walk], training: Training, piece: Piece | None) -> None:
-        """One pass of each walk over the rows; walks do not share anything, so threads change no bit."""
+    def _epochs(self, walks: list[Walk], training: Training, piece: Piece | None, most: int) -> None:
+        """Passes of each walk over the rows; walks do not share anything, so threads change no bit."""
         if piece is None:
             for walk in walks:
                 walk.begin_epoch()
@@ -210,11 +211,11 @@ class StochasticModel(LinearModel):
                 parallel(partial(Walk.take, piece=part), walks, getattr(self, "n_jobs", None))
             for walk in walks:
                 walk.end_epoch()
-        elif len(walks) == 1 or len(walks) * piece.work < PARALLEL_WORK:
+        elif len(walks) == 1 or len(walks) * piece.work * most < PARALLEL_WORK:
             for walk in walks:
-                walk.epoch(piece)
+                walk.epochs(piece, most)
         else:
-            parallel(partial(Walk.epoch, piece=piece), walks, getattr(self, "n_jobs", None))
+            parallel(partial(Walk.epochs, piece=piece, most=most), walks, getattr(self, "n_jobs", None))
 
     def _start(
         self, n_outputs: int, training: Training, coef: Any, intercept: Any
@@ -325,11 +326,9 @@ class StochasticModel(LinearModel):
         for _ in range(TRIALS):
             settings = walk.settings.copy()
             settings[kernels.ETA0] = rate
-            recipe = Recipe(
-                walk.recipe.loss, walk.recipe.parameter, kernels.CONSTANT, settings, -np.inf, 1, True
-            )
+            recipe = Recipe(walk.recipe.loss, walk.recipe.parameter, kernels.CONSTANT, settings, shuffle=True)
             trial = Walk.start(recipe, np.zeros_like(walk.u), 0.0, generator(0))
-            first, second = trial.epoch(piece).objective, trial.epoch(piece).objective
+            first, second = trial.epochs(piece, 1).objective, trial.epochs(piece, 1).objective
             if trial.finite and second <= first:
                 break
             rate *= 0.25
@@ -342,3 +341,7 @@ def _intercept_step(training: Training) -> float:
     n = min(X.shape[0], LOOKED_AT)
     values = X.data[: X.indptr[n]] if sp.issparse(X) else X[:n]
     return SLOW_INTERCEPT if np.count_nonzero(values) < FEW * n * X.shape[1] else 1.0
+
+
+def _mean_validation(walks: list[Walk]) -> float:
+    return sum(walk.validation for walk in walks) / len(walks)

@@ -18,6 +18,7 @@ from tripos.supervised.linear.stochastic_walk import Walk
 class StochasticClassifier(StochasticModel, Classifier):
     """Base of `SGDClassifier` and `Perceptron`."""
 
+    aggressive_loss: ClassVar[str] = "hinge"
     state: ClassVar[dict[str, Any]] = {
         "coef_": Array("f", ("outputs", "features"), sparse=True),
         "intercept_": Array("f", ("outputs",)),
@@ -53,9 +54,8 @@ class StochasticClassifier(StochasticModel, Classifier):
         if self.warm_start and hasattr(self, "coef_"):
             coef_init = self.coef_ if coef_init is None else coef_init
             intercept_init = self.intercept_ if intercept_init is None else intercept_init
-        self._validate_params()
-        self._check_settings()
         training = self._start_fit(X, y, sample_weight)
+        self._check_settings()
         self._forget()
         self._fit(training, coef_init, intercept_init, self.max_iter, fitting=True)
         return self
@@ -76,8 +76,6 @@ class StochasticClassifier(StochasticModel, Classifier):
         self
         """
         first = not hasattr(self, "coef_")
-        self._validate_params()
-        self._check_settings(partial_fit=True)
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit: the classes' shares are not known before "
@@ -87,6 +85,7 @@ class StochasticClassifier(StochasticModel, Classifier):
         if first:
             self.__dict__.pop("classes_", None)
         training = self._start_fit(X, y, sample_weight, reset=first, classes=classes)
+        self._check_settings(partial_fit=True)
         if first:
             self._forget()
         self._fit(training, *self._where_it_was(), 1, fitting=False)

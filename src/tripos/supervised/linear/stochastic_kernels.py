@@ -33,10 +33,13 @@ CONSTANT, OPTIMAL, INVSCALING, ADAPTIVE, PA1, PA2 = 1, 2, 3, 4, 5, 6
 
 # What a walk carries from step to step.
 T, SCALE, INTERCEPT, OWED, MEAN_SCALE, SUM_INTERCEPT, AVERAGED, RATE, LOSS, WEIGHT, MOVES = range(11)
-N_STATE = 11
+OBJECTIVE, BEST, BAD = 11, 12, 13
+N_STATE = 14
 # What it is told.
 L2, L1, ALPHA, ETA0, POWER, T0, POSITIVE, NEGATIVE, AVERAGE, INTERCEPT_STEP, CLASS, LOW = range(12)
-N_SETTINGS = 12
+TOL, PATIENCE, ENDS_WITHOUT_MOVES = 12, 13, 14
+N_SETTINGS = 15
+GOES_ON, DONE, NOT_FINITE = 0, 1, 2
 
 BLOCK = 256  # rows whose losses are evaluated together
 AHEAD = 4  # rows between a prefetch and its use: 160 -> 125 ns a row of 30 numbers in an order without blocks
@@ -45,6 +48,7 @@ LINE, FAR = (
     512,
 )  # numbers that come together, and how many are asked for: the processor sees longer rows itself
 LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, before it is multiplied out
+LEAST_RATE = 1e-6  # at which the adaptive schedule ends
 LARGEST_SLOPE = 1e12  # slopes are cut off here, so that one outlier does not end a fit
 
 
@@ -287,3 +291,110 @@ def settle(h, state, u, sums, received):  # type: ignore[no-untyped-def]
         size += abs(u[j])
         square += float(u[j]) * u[j]
     return h[L1] * size + 0.5 * h[L2] * square
+
+
+@kernel("f8[::1]")
+def begin_epoch(state):  # type: ignore[no-untyped-def]
+    state[LOSS] = 0.0
+    state[WEIGHT] = 0.0
+    state[MOVES] = 0.0
+
+
+@kernel("i8, f8[::1], f8[::1], f8")
+def assess(schedule, h, state, penalty):  # type: ignore[no-untyped-def]
+    """Notes the objective of the epoch: mean loss and, except for the passive-aggressive steps, the penalty.
+
+    Returns whether w and b are finite: fast arithmetic must not be asked about NaN, so a bound is.
+    """
+    state[OBJECTIVE] = state[LOSS] / max(state[WEIGHT], 1e-300) + (penalty if schedule < PA1 else 0.0)
+    return abs(penalty) < np.inf and abs(state[INTERCEPT]) < np.inf
+
+
+@kernel("i8, f8[::1], f8[::1], f8")
+def judge(schedule, h, state, score):  # type: ignore[no-untyped-def]
+    """Whether to stop: after PATIENCE epochs whose score did not better the best one by TOL."""
+    state[BAD] = state[BAD] + 1.0 if score < state[BEST] + h[TOL] else 0.0
+    state[BEST] = max(state[BEST], score)
+    if h[ENDS_WITHOUT_MOVES] != 0.0 and state[MOVES] == 0.0:
+        return DONE
+    if state[BAD] < h[PATIENCE]:
+        return GOES_ON
+    if schedule == ADAPTIVE and state[RATE] > LEAST_RATE:
+        state[RATE] /= 5.0
+        state[BAD] = 0.0
+        return GOES_ON
+    return DONE
+
+
+@kernel
+def close_epoch(schedule, h, state, u, sums, received, record, e):  # type: ignore[no-untyped-def]
+    penalty = settle(h, state, u, sums, received)
+    finite = assess(schedule, h, state, penalty)
+    record[0, e] = state[OBJECTIVE]
+    record[1, e] = state[MOVES]
+    return judge(schedule, h, state, -state[OBJECTIVE]) if finite else NOT_FINITE
+
+
+@kernel
+def open_epoch(state, rows, draws, order):  # type: ignore[no-untyped-def]
+    begin_epoch(state)
+    for k in range(rows.size):
+        order[k] = rows[k]
+    if draws.size:
+        shuffle(order, draws)
+
+
+@kernel(
+    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], u4[:, ::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
+    "f8[:, ::1], f8[:, ::1]"
+)
+def dense_epochs(  # type: ignore[no-untyped-def]
+    code, parameter, schedule, X, y, s, rows, draws, h, state, u, sums, received, room, record
+):
+    """Epochs over few rows, one for each row of `draws`, until it is time to stop; how it ended, and after how many."""
+    order = np.empty(rows.size, np.uint32)
+    verdict = GOES_ON
+    e = 0
+    while verdict == GOES_ON and e < draws.shape[0]:
+        open_epoch(state, rows, draws[e], order)
+        dense_steps(code, parameter, schedule, X, y, s, order, h, state, u, sums, received, room)
+        verdict = close_epoch(schedule, h, state, u, sums, received, record, e)
+        e += 1
+    return verdict, e
+
+
+@kernel(
+    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], u4[:, ::1], f8[::1], f8[::1], F[::1], "
+    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1]"
+)
+def csr_epochs(  # type: ignore[no-untyped-def]
+    code,
+    parameter,
+    schedule,
+    data,
+    indices,
+    indptr,
+    y,
+    s,
+    rows,
+    draws,
+    h,
+    state,
+    u,
+    sums,
+    received,
+    room,
+    record,
+):
+    """The same on CSR rows."""
+    order = np.empty(rows.size, np.uint32)
+    verdict = GOES_ON
+    e = 0
+    while verdict == GOES_ON and e < draws.shape[0]:
+        open_epoch(state, rows, draws[e], order)
+        csr_steps(
+            code, parameter, schedule, data, indices, indptr, y, s, order, h, state, u, sums, received, room
+        )
+        verdict = close_epoch(schedule, h, state, u, sums, received, record, e)
+        e += 1
+    return verdict, e

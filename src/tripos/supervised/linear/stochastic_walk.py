@@ -27,7 +27,7 @@ PAIRS, ALIKE = (
     1 << 14,
     0.05,
 )  # neighbours looked at, and the correlation of their targets from which on they are alike
-LEAST_RATE = 1e-6  # below which the adaptive schedule ends
+AT_ONCE, MOST_EPOCHS = 300_000, 64  # numbers read by epochs that are taken in one call: some 300 microseconds
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,7 @@ class Recipe:
     parameter: float
     schedule: int
     settings: np.ndarray
-    tol: float
-    patience: int
     shuffle: bool
-    ends_without_moves: bool = False
 
     @property
     def l1(self) -> float:
@@ -95,6 +92,11 @@ class Piece:
         """Numbers that an epoch reads, and some for each row."""
         return len(self.rows) * (self.row_bytes // 8 + 40)
 
+    @property
+    def epochs_at_once(self) -> int:
+        """Epochs that one call may take."""
+        return max(1, min(MOST_EPOCHS, AT_ONCE // max(1, self.work)))
+
     def order(self, rng: np.random.Generator, shuffle: bool) -> np.ndarray:
         """The rows in the order of an epoch."""
         n = len(self.rows)
@@ -137,8 +139,8 @@ class Walk:
         Of the average.
     received : float64 ndarray of shape (n_features,), or (0,)
         What each coefficient has been pulled by the L1 penalty, so far.
-    objective : float
-        Mean loss of the last epoch's rows as they were met, and the penalty at its end.
+    objectives, moves : list
+        Of each epoch: mean loss of its rows as they were met and the penalty at its end; steps that moved w.
     """
 
     recipe: Recipe
@@ -150,13 +152,10 @@ class Walk:
     held_out: Any = None
     state: np.ndarray = field(default_factory=lambda: np.zeros(kernels.N_STATE))
     room: np.ndarray = field(default_factory=lambda: np.empty((6, kernels.BLOCK)))
-    n_iter: int = 0
-    objective: float = np.inf
     validation: float = np.nan
-    best: float = -np.inf
-    bad: int = 0
     done: bool = False
     finite: bool = True
+    objectives: list[float] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
 
     @classmethod
@@ -184,7 +183,17 @@ class Walk:
         state = walk.state
         state[kernels.T], state[kernels.SCALE], state[kernels.INTERCEPT] = t, 1.0, b
         state[kernels.RATE] = recipe.settings[kernels.ETA0]
+        state[kernels.BEST] = -np.inf
         return walk
+
+    @property
+    def n_iter(self) -> int:
+        return len(self.objectives)
+
+    @property
+    def objective(self) -> float:
+        """Of the last epoch."""
+        return self.objectives[-1]
 
     @property
     def intercept(self) -> float:
@@ -210,35 +219,42 @@ class Walk:
                 kernels.dense_steps(*known, piece.X, piece.y, piece.s, some, *where)
 
     def begin_epoch(self) -> None:
-        self.state[kernels.LOSS] = self.state[kernels.WEIGHT] = self.state[kernels.MOVES] = 0.0
+        kernels.begin_epoch(self.state)
 
     def end_epoch(self) -> None:
         """Settles what is owed, and decides whether to go on."""
-        state = self.state
+        state, schedule = self.state, self.recipe.schedule
         penalty = kernels.settle(self.settings, state, self.u, self.sums, self.received)
-        self.finite = bool(np.isfinite(penalty) and np.isfinite(state[kernels.INTERCEPT]))
-        self.n_iter += 1
-        self.moves.append(int(state[kernels.MOVES]))
-        self.objective = float(state[kernels.LOSS] / max(state[kernels.WEIGHT], 1e-300))
-        if self.recipe.schedule < kernels.PA1:
-            self.objective += penalty
-        score = -self.objective
+        self.finite = bool(kernels.assess(schedule, self.settings, state, penalty))
+        self._note([state[kernels.OBJECTIVE]], [state[kernels.MOVES]])
+        score = -self.objectives[-1]
         if self.held_out is not None and self.finite:
             score = self.validation = self.held_out(self.u, self.intercept)
-        self.bad = self.bad + 1 if score < self.best + self.recipe.tol else 0
-        self.best = max(self.best, score)
-        if self.bad >= self.recipe.patience:
-            if self.recipe.schedule == kernels.ADAPTIVE and state[kernels.RATE] > LEAST_RATE:
-                state[kernels.RATE] /= 5.0
-                self.bad = 0
-            else:
-                self.done = True
-        if self.recipe.ends_without_moves and not self.moves[-1]:
-            self.done = True
+        self.done = kernels.judge(schedule, self.settings, state, score) == kernels.DONE
 
-    def epoch(self, piece: Piece) -> Walk:
-        """One pass over the rows."""
-        self.begin_epoch()
-        self.take(piece)
-        self.end_epoch()
+    def _note(self, objectives: Any, moves: Any) -> None:
+        self.objectives += [float(value) for value in objectives]
+        self.moves += [int(value) for value in moves]
+
+    def epochs(self, piece: Piece, most: int) -> Walk:
+        """Passes over the rows, until it is time to stop and at most so many; several only over rows in the cache."""
+        if most == 1:
+            self.begin_epoch()
+            self.take(piece)
+            self.end_epoch()
+            return self
+        draws = np.empty((most, 0), np.uint32)
+        if self.recipe.shuffle:
+            draws = _draws(self.rng, most * len(piece.rows)).reshape(most, -1)
+        known = (self.recipe.loss.code, self.recipe.parameter, self.recipe.schedule)
+        record = np.empty((2, most))
+        where = (self.settings, self.state, self.u, self.sums, self.received, self.room, record)
+        X = piece.X
+        if sp.issparse(X):
+            rows = (X.data, X.indices, X.indptr, piece.y, piece.s, piece.rows)
+            verdict, n = kernels.csr_epochs(*known, *rows, draws, *where)
+        else:
+            verdict, n = kernels.dense_epochs(*known, X, piece.y, piece.s, piece.rows, draws, *where)
+        self._note(record[0, :n], record[1, :n])
+        self.finite, self.done = verdict != kernels.NOT_FINITE, verdict == kernels.DONE
         return self
