@@ -69,5 +69,27 @@ def gallery(n=50_000, seed=0):
         ),
         "zig_zag": (plotting.zig_zag, (np.column_stack([x, 9 * score]), price), {"names": ("size", "age")}),
         "loss_race": (plotting.loss_race, (race,), {"against": "seconds", "minimum": 0.1}),
+        "fit_band": (
+            plotting.fit_band,
+            (x, price, line := np.linspace(0, 30, 200), 3 * line),
+            {"band": [3 * line - 0.1, 3 * line + 0.1], "prediction": [3 * line - 2, 3 * line + 2]},
+        ),
+        "residual_panels": (plotting.residual_panels, (3 * x, price - 3 * x), {}),
+        "normal_quantiles": (plotting.normal_quantiles, (price - 3 * x,), {}),
+        "coefficient_path": (
+            plotting.coefficient_path,
+            (np.logspace(-3, 1, 100), np.outer(np.linspace(1, 0, 100), rng.normal(size=300))),
+            {"chosen": 0.1, "scores": 1 + rng.random((100, 5)), "names": words},
+        ),
+        "probability_plane": (
+            plotting.probability_plane,
+            (bins, bins, np.outer(bins, bins), np.column_stack([score, score]), y),
+            {"classes": ("ham", "spam")},
+        ),
+        "ratio_forest": (
+            plotting.ratio_forest,
+            (np.exp(rng.normal(size=300))[:, None] * [1.0, 0.8, 1.25], words),
+            {},
+        ),
         "feature_log_odds": (plotting.feature_log_odds, (rng.normal(size=(2, 300)),), {"names": words}),
     }

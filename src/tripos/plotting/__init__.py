@@ -7,7 +7,8 @@ new figure, and returns the axes; `svg(figure, ...)` gives the same picture as t
     page = plotting.svg(plotting.roc_curve, fpr, tpr, area=0.93)
 
 Files are the stages of a study: `features` (what goes in and what the model uses), `classification` and
-`regression` (how well it predicts), `curves` (how that depends on experience and settings), `optimization` (how the minimum is found).
+`regression` (how well it predicts), `linear` and `path` (what a linear model learned),
+`curves` (how that depends on experience and settings), `optimization` (how the minimum is found).
 """
 
 from __future__ import annotations
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
     from tripos.plotting.features import column_sketch as column_sketch
     from tripos.plotting.features import histogram as histogram
     from tripos.plotting.features import importances as importances
+    from tripos.plotting.linear import fit_band as fit_band
+    from tripos.plotting.linear import normal_quantiles as normal_quantiles
+    from tripos.plotting.linear import probability_plane as probability_plane
+    from tripos.plotting.linear import ratio_forest as ratio_forest
+    from tripos.plotting.linear import residual_panels as residual_panels
     from tripos.plotting.optimization import descent_paths as descent_paths
     from tripos.plotting.optimization import loss_race as loss_race
     from tripos.plotting.optimization import zig_zag as zig_zag
     from tripos.plotting.page import svg as svg
+    from tripos.plotting.path import coefficient_path as coefficient_path
     from tripos.plotting.regression import predicted_vs_actual as predicted_vs_actual
     from tripos.plotting.regression import residuals as residuals
     from tripos.plotting.regression import simple_fit as simple_fit
@@ -61,6 +68,8 @@ _STAGES: dict[str, tuple[str, ...]] = {
         "histogram",
         "importances",
     ),
+    "linear": ("fit_band", "normal_quantiles", "probability_plane", "ratio_forest", "residual_panels"),
+    "path": ("coefficient_path",),
     "optimization": ("descent_paths", "loss_race", "zig_zag"),
     "page": ("svg",),
     "theme": ("use",),

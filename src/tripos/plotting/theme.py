@@ -116,6 +116,14 @@ def _new_figure(size: tuple[float, float]) -> Axes:
     return ax
 
 
+def second_panel(ax: Axes, *, columns: int = 1, rows: int = 1, **shares: Any) -> Axes:
+    """Another panel beside or below the only one of a figure."""
+    grid = ax.figure.add_gridspec(rows, columns, **shares)
+    ax.set_subplotspec(grid[0])
+    second: Axes = ax.figure.add_subplot(grid[1], facecolor=ax.get_facecolor())
+    return second
+
+
 def ink_of(ax: Axes) -> str:
     """The ink that reads on these axes: theirs may lie on a dark figure that the caller made."""
     from matplotlib.colors import to_rgba

@@ -211,28 +211,63 @@ class LinearModel(Estimator):
         ]
         return "\n".join(lines)
 
-    def plot(self, *, top: int = 20, ax: Any = None) -> Any:
-        """Draw the coefficients that are largest in size, by name.
-
-        For several outputs their root mean square is drawn.
+    def plot(
+        self,
+        kind: str | None = None,
+        X: Any = None,
+        y: Any = None,
+        *,
+        top: int = 20,
+        confidence: float = 0.95,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the model.
 
         Parameters
         ----------
+        kind : {"coefficients", "fit", "residuals", "path", "boundary", "odds"}, optional
+            coefficients
+                Those that are largest in size, by name (for several outputs their root mean square).
+            fit
+                One feature: the curve through the rows with the band of the mean and of a new row. More features:
+                predicted against actual values.
+            residuals
+                Against fitted values with a smooth, and against the quantiles of the normal distribution.
+            path
+                Coefficients along the strength of the penalty, with the cross-validation that chose one.
+            boundary
+                Two features and the probability of the second class, or the predicted class; of more features the two
+                that move the scores most, with the others at their mean.
+            odds
+                Odds ratios with their intervals.
+
+            By default "coefficients" without rows, else "fit" or "boundary".
+        X : array-like or CSR matrix of shape (n_rows, n_features), or table, optional
+        y : array-like of shape (n_rows,), optional
         top : int, default=20
+            How many coefficients or ratios are drawn.
+        confidence : float, default=0.95
+            Of bands and intervals.
         ax : matplotlib Axes, optional
+            Where to draw; figures of two panels then draw the first alone.
 
         Returns
         -------
         matplotlib Axes
+            Of the first panel.
+
+        Raises
+        ------
+        ValueError
+            For a kind that does not fit the model and the data; it lists those that do.
         """
-        from tripos import plotting
+        from tripos.supervised.linear import figures
 
         check_is_fitted(self)
-        W = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
-        several = len(W) > 1
-        values = np.sqrt(np.mean(W * W, axis=0)) if several else W[0]
-        label = f"root mean square of the coefficients of {len(W)} outputs" if several else "coefficient"
-        return plotting.coefficients(values, list(self.encoded_feature_names_), top=top, xlabel=label, ax=ax)
+        return figures.draw(self, kind, X, y, top=top, confidence=confidence, ax=ax)
+
+    def _has_path(self) -> bool:
+        return type(self)._path_of is not LinearModel._path_of
 
 
 def cast(value: Any, dtype: Any) -> Any:
