@@ -60,6 +60,24 @@ def scale_rows(X, h, out):  # type: ignore[no-untyped-def]
         out[i, d] = h[i]
 
 
+@kernel
+def scale_bent_rows(X, h, out):  # type: ignore[no-untyped-def]
+    """The rows of diag(h) [X, 1] that are not zero, one after another in `out`; returns how many there are.
+
+    A loss of a margin bends for a part of the rows alone, near the minimum often for a small part.
+    """
+    n, d = X.shape
+    count = 0
+    for i in range(n):
+        if h[i] == 0.0:
+            continue
+        for j in range(d):
+            out[count, j] = h[i] * X[i, j]
+        out[count, d] = h[i]
+        count += 1
+    return count
+
+
 def _make_pointwise_pass(common: int) -> Any:
     """The pass for the squared and the log loss; or for any loss, which takes twice as long to compile."""
 
@@ -91,10 +109,11 @@ def _make_pointwise_pass(common: int) -> Any:
                 for i in range(m):
                     curvature[i] = np.sqrt(curvature[i])
                 scaled = np.empty((m, d + 1), X.dtype)
-                scale_rows(block, curvature, scaled)
-                product = np.dot(scaled.T, scaled)
-                for j in range(d + 1):
-                    add_to(hessian[j], product[j])
+                bent = scale_bent_rows(block, curvature, scaled)
+                if bent:
+                    product = np.dot(scaled[:bent].T, scaled[:bent])
+                    for j in range(d + 1):
+                        add_to(hessian[j], product[j])
         return value
 
     return pointwise_pass

@@ -52,6 +52,8 @@ def csr_add_hessian(data, indices, indptr, start, h, hessian):  # type: ignore[n
     d = hessian.shape[0] - 1
     one = np.uint64(1)
     for i in range(h.size):
+        if h[i] == 0.0:
+            continue
         begin = np.uint64(indptr[start + i])
         for t in range(begin, np.uint64(indptr[start + i + 1])):
             x = h[i] * data[t]
