@@ -260,7 +260,10 @@ class Booster:
         gradients = self.gradients
         units = gradients.pack(k, grower.packed)
         seed = (self.sampling.seed * 1_000_003 + self.n_steps) * self.n_outputs + k
-        tree = grower.grow(units, counted=gradients.counted, seed=seed, rows=rows, usable=usable)
+        mean = gradients.totals[k, 2] / gradients.total_weight
+        tree = grower.grow(
+            units, counted=gradients.counted, mean_hessian=mean, seed=seed, rows=rows, usable=usable
+        )
         if isinstance(gradients.loss, PointwiseLoss) and gradients.loss.code in WITHOUT_CURVATURE:
             gradients.renew(tree, k, self.how.rate)
         tree.add_to(gradients.scores[k])

@@ -58,7 +58,9 @@ from tripos.supervised.trees.leaves import (
     ROWS,
     SMALL,
     SMALLER,
+    SPLIT_BIN,
     SPLIT_FEATURE,
+    SPLIT_GAIN,
     SPLIT_MISSING,
     VALUE,
     add_asked,
@@ -224,10 +226,12 @@ def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, n_nodes
         node = leaf[NODE]
         values[k] = numbers[RATE] * value_of(leaf, numbers, limits[k])
         nodes[node, SPLIT_FEATURE], nodes[node, LEVELS], nodes[node, SPLIT_MISSING] = -1, -1, 0
+        nodes[node, SPLIT_BIN], nodes[node, LEFT_CHILD], node_numbers[node, SPLIT_GAIN] = 0, 0, 0.0
         nodes[node, ROWS] = leaf[END] - leaf[START]
         node_numbers[node, VALUE] = values[k]
     for node in range(n_nodes - 1, -1, -1):
         if nodes[node, SPLIT_FEATURE] >= 0:
+            node_numbers[node, VALUE] = 0.0
             left = nodes[node, LEFT_CHILD]
             nodes[node, ROWS] = nodes[left, ROWS] + nodes[left + 1, ROWS]
 
@@ -255,7 +259,7 @@ class Growth:
     l2, l1, gamma, min_hessian, max_value, rate : float
         lambda, alpha and gamma of `split`; the hessian of a leaf; the size of its value; what values are multiplied by.
     smoothing, support : float
-        For levels of a category: added to their hessian before they are put in order, and the least they need.
+        For levels of a category, in rows: what is added before they are put in order, and the least they need.
     features_per_split : int
         Drawn anew for each node; 0 for all.
     directions : int64 ndarray of shape (n_features,), optional
@@ -410,6 +414,7 @@ class Grower:
         units: tuple[float, float],
         *,
         counted: bool,
+        mean_hessian: float = 1.0,
         seed: int = 0,
         rows: np.ndarray | None = None,
         usable: np.ndarray | None = None,
@@ -422,6 +427,8 @@ class Grower:
             What one unit of the integer gradients and hessians stands for.
         counted : bool
             Whether the hessian counts rows.
+        mean_hessian : float
+            Of one row (or one unit of weight), by which rows of smoothing and support are turned into hessians.
         seed : int
             Draws features per split.
         rows : uint32 ndarray, optional
@@ -444,6 +451,8 @@ class Grower:
         integers[COUNTED], integers[SUBSET], integers[SEED] = counted, rows is not None, seed
         integers[WORK] = PARALLEL_WORK if thread_count() > 1 else 50 * PARALLEL_WORK
         numbers[G_UNIT], numbers[H_UNIT] = units
+        numbers[SMOOTHING] = self.how.smoothing * mean_hessian
+        numbers[SUPPORT] = self.how.support * mean_hessian
         memory["features"][USABLE] = 1 if usable is None else usable
         arguments = tuple(memory.values())
         while grow(*arguments):

@@ -198,7 +198,7 @@ class HistGradientBoostingClassifier(HistogramBoosting, Classifier):
     def _loss(self) -> Loss:
         if len(self.classes_) < 2:
             raise ValueError(
-                f"Only one class: {self.classes_[0]!r}. A classifier needs rows of at least 2 classes"
+                f"only one class: {self.classes_.tolist()[0]!r}. A classifier needs rows of at least 2 classes"
             )
         return LOG if len(self.classes_) == 2 else SOFTMAX
 

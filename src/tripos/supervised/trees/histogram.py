@@ -38,7 +38,7 @@ def scale(total: float, n_rows: float) -> float:
     """The largest power of two that keeps a sum of n_rows rounded numbers, `total` before, under 2^31."""
     if not total > 0.0:
         return 1.0
-    return math.ldexp(1.0, min(math.frexp((2.0**31 - n_rows) / total)[1] - 1, 100))
+    return math.ldexp(1.0, math.frexp(min((2.0**31 - n_rows) / total, 2.0**100))[1] - 1)
 
 
 @kernel("f4[::1], f4[::1], f8[::1], i8, f8, f8, i8[::1]")
