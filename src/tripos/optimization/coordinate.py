@@ -35,6 +35,7 @@ ENTRANTS = 100  # columns that enter at once, or as many as there are in the sol
 GRAM_COLUMNS = 4096  # columns of a working set up to which their products are kept
 INNER = 0.3  # share of the goal that descent on the working set has to reach
 EASE = 0.01  # share of the gap that it has to reach while columns still enter
+FINER = 0.01  # share of the goal in the next round, where a round without new columns did not reach it
 ROUNDS = 1000
 
 
@@ -108,7 +109,7 @@ class WorkingSet:
                 )  # fmt: skip
             self._enter(self._chosen(new, w))
             target = INNER * goal if not len(new) else max(INNER * goal, EASE * gap)
-            made = self._descend(rules, target, rules.max_iter - done)
+            made = self._descend(rules, target * FINER**stuck, rules.max_iter - done)
             stuck = stuck + 1 if not len(new) else 0
             done += made
         coefficients = np.zeros(self.columns.n_features)
@@ -228,7 +229,7 @@ class WorkingSet:
             self._resting = self.quadratic.ended
             self.store.subtract(self.quadratic.w[:m] - before, self.r)
             return done
-        threshold = target / m
+        threshold = FINER * target / m
         burst = int(np.clip(1e8 // max(1, m * len(self.y)), 1, 50))
         g = self.columns.square[self.members]
         done = 0

@@ -21,6 +21,7 @@ from sklearn.utils.validation import validate_data
 from tripos import inputs
 from tripos.base import Regressor, Training
 from tripos.compute.arrays import kernel_array
+from tripos.compute.blocks import BLOCK_BYTES
 from tripos.data.needs import Needs
 from tripos.errors import TableError
 from tripos.optimization.coordinate_gram import Solution
@@ -62,6 +63,11 @@ class LassoModel(LinearModel, Regressor):
         """`coef_` as a CSR array of shape (n_targets, n_features)."""
         return sp.csr_array(np.atleast_2d(self.coef_))
 
+    def _family(self) -> Any:
+        from tripos.supervised.linear.family import GAUSSIAN
+
+        return GAUSSIAN
+
     def predict(self, X: Any) -> np.ndarray:
         """Predicted values.
 
@@ -76,7 +82,7 @@ class LassoModel(LinearModel, Regressor):
         return self._scores(X)
 
     def _plain_numbers(self, X: Any, *, reset: bool) -> Any:
-        """An array whose columns are contiguous is taken as it is at fit time: columns are what descent
+        """A large array whose columns are contiguous is taken as it is at fit time: columns are what descent
         reads."""
         if (
             reset
@@ -86,7 +92,7 @@ class LassoModel(LinearModel, Regressor):
             and X.dtype.isnative
             and X.flags.f_contiguous
             and not X.flags.c_contiguous
-            and X.size
+            and X.nbytes > BLOCK_BYTES
         ):
             validate_data(self, X, reset=True, skip_check_array=True)
             return X

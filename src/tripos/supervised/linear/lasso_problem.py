@@ -17,6 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
+from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import BLOCK_BYTES, Block, Blocks
 from tripos.objective.moments import Moments, block_moments, moments, tall_blocks
 from tripos.optimization.coordinate import WorkingSet
@@ -61,7 +62,7 @@ def prefers_gram(X: Any, precompute: Any, *, many: bool) -> bool:
 def row_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Moments:
     """Moments of [X, y]; rows that make one block are not cut up first, which would cost as much again."""
     if not sp.issparse(X) and X.nbytes <= BLOCK_BYTES:
-        return block_moments(Block(X, y, sample_weight, 0), alone=True)
+        return block_moments(Block(kernel_array(X), y, sample_weight, 0), alone=True)
     return moments(tall_blocks(X, y, sample_weight), n_targets=y[:1].size)
 
 
