@@ -119,6 +119,11 @@ class Ridge(PenalisedModel, Regressor):
         self._fit(X, y, sample_weight)
         return self
 
+    def _family(self) -> Any:
+        from tripos.supervised.linear.family import GAUSSIAN
+
+        return GAUSSIAN
+
     def predict(self, X: Any) -> np.ndarray:
         """Predicted values.
 
