@@ -85,7 +85,9 @@ def coefficient_path(
     if W.shape[1] > MAX_LINES:
         ax.set_title(f"{MAX_LINES} of {W.shape[1]} features", color=theme.ink_of(ax), fontsize=11, loc="left")
     if chosen is not None:
-        ax.axvline(chosen, color=theme.ink_of(ax), linewidth=1.2, alpha=0.8)
+        label = None if below else f"chosen: {chosen:.3g}"
+        ax.axvline(chosen, color=theme.ink_of(ax), linewidth=1.2, alpha=0.8, label=label)
+        theme.legend(ax, loc="best")
     if below:
         ax.set_xlabel("")
         _cross_validation(ax, alpha, np.asarray(scores, dtype=np.float64)[order], chosen, xlabel, weaker)
@@ -134,10 +136,11 @@ def _cross_validation(
     theme.axes(lower, size=(0, 0), xlabel=xlabel, ylabel=what)
     lower.set_xscale("log")
     hue = theme.PALETTE[0]
-    lower.fill_between(
-        alpha, mean - error, mean + error, color=hue, alpha=0.22, linewidth=0, label="one standard error"
-    )
-    lower.plot(alpha, mean, color=hue, linewidth=1.8, label=f"mean of {n_folds} folds")
+    if n_folds > 1:
+        low, high = mean - error, mean + error
+        lower.fill_between(alpha, low, high, color=hue, alpha=0.22, linewidth=0, label="one standard error")
+    label = f"mean of {n_folds} folds" if n_folds > 1 else "mean over rows left out"
+    lower.plot(alpha, mean, color=hue, linewidth=1.8, label=label)
     ink = theme.ink_of(ax)
     lower.axvline(alpha[at], color=ink, linewidth=1.2, alpha=0.8, label=f"chosen: {alpha[at]:.3g}")
     if simplest != at:

@@ -142,12 +142,15 @@ def _residuals(model: Any, X: Any, y: Any, rows: Any, target: np.ndarray, *, ax:
 
 
 def _path(model: Any, X: Any, y: Any, *, ax: Any) -> Any:
-    strengths, coefs, chosen, scores = model._path_of(X, y)
-    inverse = "C" in model.get_params(deep=False) or "Cs" in model.get_params(deep=False)
+    found = model._path_of(X, y)
+    if found is None:
+        raise ValueError(f"kind='path' draws one output; this {type(model).__name__} has several")
+    strengths, coefs, chosen, scores = found
+    params = model.get_params(deep=False)
+    label = "penalty 1 / C" if "C" in params or "Cs" in params else "penalty alpha"
     return plotting.coefficient_path(
-        strengths, coefs, chosen=chosen, scores=scores, names=_names(model),
-        xlabel="C (inverse of the penalty)" if inverse else "penalty alpha", weaker="right" if inverse else "left", ax=ax,
-    )  # fmt: skip
+        strengths, coefs, chosen=chosen, scores=scores, names=_names(model), xlabel=label, ax=ax
+    )
 
 
 def _boundary(model: Any, X: Any, y: Any, rows: Any, target: np.ndarray, *, ax: Any, **_: Any) -> Any:

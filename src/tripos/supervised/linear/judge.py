@@ -133,7 +133,9 @@ def why_no_errors(model: Any) -> str | None:
     elif "alpha" in params or hasattr(model, "alpha_"):
         alpha = getattr(model, "alpha_", params.get("alpha"))
         if np.any(np.asarray(alpha, dtype=float) != 0):
-            found, free = f"alpha={_shown(alpha)}", "alpha=0 fits without a penalty."
+            found = f"alpha={_shown(alpha)}"
+            free = "LinearRegression fits" if hasattr(model, "alpha_") else "alpha=0 fits"
+            free += " without a penalty."
     if found is None:
         return None
     return (
