@@ -82,6 +82,9 @@ class StochasticModel(LinearModel):
 
     needs: ClassVar[Needs] = Needs(scale="standard")
     interpretability: ClassVar[str] = "high"
+    canonical_csr: ClassVar[bool] = (
+        False  # a step does not mind the order of a row's entries, nor parts of one
+    )
     exceptions: ClassVar[dict[str, str]] = {"weights": WEIGHTS_REASON, "merge": MERGE_REASON}
     state: ClassVar[dict[str, Any]] = {
         "n_iter_": Number("i", low=1),
@@ -189,16 +192,24 @@ class StochasticModel(LinearModel):
                     "early_stopping=True needs the rows in memory: streamed blocks have no rows to hold out"
                 )
             return None, None
+        X = training.X
+        if (
+            getattr(self, "learning_rate", "") in ("pa1", "pa2")
+            and sp.issparse(X)
+            and not X.has_canonical_format
+        ):
+            X = X.copy()  # the length of a row does mind entries in two parts
+            X.sum_duplicates()
         if not self.early_stopping:
-            return Piece.of(training.X, training.y, training.sample_weight), None
+            return Piece.of(X, training.y, training.sample_weight), None
         classes = training.y.dtype.kind == "i"
         splitter = (StratifiedShuffleSplit if classes else ShuffleSplit)(
             1, test_size=self.validation_fraction, random_state=int(rng.integers(1 << 31))
         )
         learn, hold = next(splitter.split(np.zeros((len(training.y), 1)), training.y))
         weights = training.sample_weight
-        held = (training.X[hold], training.y[hold], None if weights is None else weights[hold])
-        return Piece.of(training.X, training.y, weights, np.sort(learn)), held
+        held = (X[hold], training.y[hold], None if weights is None else weights[hold])
+        return Piece.of(X, training.y, weights, np.sort(learn)), held
 
     def _epochs(self, walks: list[Walk], training: Training, piece: Piece | None, most: int) -> None:
         """Passes of each walk over the rows; walks do not share anything, so threads change no bit."""

@@ -109,8 +109,11 @@ def passive_aggressive(code, parameter, schedule, h, y, eta, norm):  # type: ign
 @kernel
 def move_of(code, parameter, h, rate, y, eta):  # type: ignore[no-untyped-def]
     """How far along x a row of weight 1 moves w: -rate L', with its class's weight."""
-    bounded = min(max(slope(code, parameter, y, eta), -LARGEST_SLOPE), LARGEST_SLOPE)
-    return -rate * bounded * (h[POSITIVE] if y > 0.0 else h[NEGATIVE])
+    factor = rate * (h[POSITIVE] if y > 0.0 else h[NEGATIVE])
+    if code == HINGE_CODE:  # once more than in `slope`, without the call: 82 -> 65 ns a row of text
+        side = y + y - 1.0
+        return factor * side if side * eta < 1.0 else 0.0
+    return -factor * min(max(slope(code, parameter, y, eta), -LARGEST_SLOPE), LARGEST_SLOPE)
 
 
 @kernel
@@ -232,9 +235,14 @@ def csr_steps(  # type: ignore[no-untyped-def]
             prefetch(data, ahead)
             prefetch(indices, ahead)
             begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
-            dot = cast(0)
-            for e in range(begin, end):
-                dot += data[e] * u[np.uint64(indices[e])]
+            # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
+            even, odd = cast(0), cast(0)
+            k = begin
+            while k + np.uint64(1) < end:
+                even += data[k] * u[np.uint64(indices[k])]
+                odd += data[k + np.uint64(1)] * u[np.uint64(indices[k + np.uint64(1)])]
+                k += np.uint64(2)
+            dot = even + odd + (data[k] * u[np.uint64(indices[k])] if k < end else cast(0))
             eta = a * dot + b
             target = float(y[i]) if h[CLASS] < 0.0 else (1.0 if y[i] == h[CLASS] else h[LOW])
             weight = float(s[i]) if s.size else 1.0
