@@ -12,6 +12,7 @@ import numpy as np
 from tripos.optimization.bfgs import bfgs
 from tripos.optimization.coordinate_risk import coordinate_descent
 from tripos.optimization.descent import descend
+from tripos.optimization.dual_coordinate import dual_coordinate_ascent
 from tripos.optimization.irls import irls
 from tripos.optimization.lbfgs import lbfgs
 from tripos.optimization.newton import newton
@@ -24,6 +25,7 @@ METHODS: dict[str, Callable[..., Result]] = {
     "bfgs": bfgs,
     "lbfgs": lbfgs,
     "coordinate-descent": coordinate_descent,
+    "dual-coordinate-ascent": dual_coordinate_ascent,
     **{name: partial(descend, rule=name) for name in RULES},
     "sgd": partial(descend, rule="gradient-descent", batch_size=1),
 }
@@ -73,7 +75,8 @@ def minimize(
         With second derivatives "newton", and "coordinate-descent" where an L1 penalty has kinks; for generalised linear models "irls"; with gradients and a line
         search "lbfgs", "bfgs"; with gradients and a learning rate "gradient-descent", "momentum",
         "nesterov", "adagrad", "rmsprop", "adam", "adamw", over all rows or over batches of them
-        (`batch_size`), and "sgd", over one row at a time.
+        (`batch_size`), and "sgd", over one row at a time. "dual-coordinate-ascent" is for the risk of a linear
+        model with a hinge or epsilon-insensitive loss (or its square) and an L2 penalty.
     gradient, hessian : callable, optional
         Derivatives of a plain function.
     tol : float, default=1e-6
