@@ -229,7 +229,7 @@ class WorkingSet:
             self._resting = self.quadratic.ended
             self.store.subtract(self.quadratic.w[:m] - before, self.r)
             return done
-        threshold = FINER * target / m
+        threshold = target * (target / self.y2)  # the gap is of first order in the moves, F of second
         burst = int(np.clip(1e8 // max(1, m * len(self.y)), 1, 50))
         g = self.columns.square[self.members]
         done = 0

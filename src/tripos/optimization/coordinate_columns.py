@@ -31,6 +31,7 @@ from tripos.optimization.coordinate_kernels import (
 PIECE = 1 << 25  # bytes of X that a kernel reads before it returns
 FEW = 4  # columns are taken one by one where they are fewer than this part of all
 EMPTY = np.empty(0, dtype=np.int64)
+Descent = tuple[float, float, bool, float, np.ndarray, int]  # l1, l2, positive, threshold, order, sweeps
 
 
 def columns_of(X: Any, sample_weight: np.ndarray | None, *, centred: bool) -> DenseColumns | SparseColumns:
@@ -129,7 +130,7 @@ class DenseColumns(_Columns):
 
     def _all(self, v: np.ndarray) -> np.ndarray:
         if self.Z.dtype == np.float64:
-            return self.Z @ v if self.by_columns else v @ self.Z
+            return np.asarray(self.Z @ v if self.by_columns else v @ self.Z)
         out = np.zeros(self.n_features)
         for a, b in self._pieces():
             if self.by_columns:
@@ -162,7 +163,7 @@ class SparseColumns(_Columns):
             self.data = self.data * self.root[self.indices].astype(self.data.dtype)
         if self.indices.dtype != self.indptr.dtype:
             self.indices, self.indptr = self.indices.astype(np.int64), self.indptr.astype(np.int64)
-        self.arrays = tuple(map(kernel_array, (self.data, self.indices, self.indptr)))
+        self.arrays = kernel_array(self.data), kernel_array(self.indices), kernel_array(self.indptr)
         self.ones = self.root if self.root.size else np.ones(self.n_rows)
         sums, squares = np.empty(self.n_features), np.empty(self.n_features)
         csc_sums(*self.arrays, self.ones, sums, squares)
@@ -221,9 +222,7 @@ class DenseStore:
         """r <- r - sum_k w_k x_k."""
         r -= w @ self.A[: self.m]
 
-    def descend(
-        self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: tuple[Any, ...]
-    ) -> tuple[int, bool]:
+    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, bool]:
         """Sweeps over the columns with the residual; how many, and whether they came to rest."""
         out = np.zeros(1)
         sweeps = column_descent(self.A, g, r, w, self.m, *rules, out)
@@ -261,9 +260,7 @@ class SparseStore:
         if self.columns.centred:
             r += (self.columns.mean[self.members] @ w) * self.columns.ones
 
-    def descend(
-        self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: tuple[Any, ...]
-    ) -> tuple[int, bool]:
+    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, bool]:
         """Sweeps over the columns with the residual; how many, and whether they came to rest."""
         c = self.columns
         out = np.array([0.0, 0.0, c.weight])

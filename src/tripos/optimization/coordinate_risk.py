@@ -147,7 +147,7 @@ def _backtrack(
     """The first of x + t (target - x), t = 1, 1/2, 1/4, ..., that lowers F enough."""
     t = 1.0
     for _ in range(HALVINGS):
-        there = x + t * (target - x)
+        there: np.ndarray = x + t * (target - x)
         found = smooth.value_gradient(there)[0] + risk.penalty.value(there[: risk.n_features])
         if found <= value - SUFFICIENT * t * promised and not np.array_equal(there, x):
             return there

@@ -101,9 +101,9 @@ class LassoModel(LinearModel, Regressor):
     def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
         """Floats in a row need none of scikit-learn's checks but that they are finite."""
         if type(y) is np.ndarray and y.ndim == 1 and y.dtype in inputs.FLOATS and len(y):
-            y = kernel_array(y)
-            if inputs.all_finite(y):
-                return y
+            target = kernel_array(y)
+            if inputs.all_finite(target):
+                return target
         return super()._target(y, multi_output=multi_output, reset=reset, classes=classes)
 
     def _begin(

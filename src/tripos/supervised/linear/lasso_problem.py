@@ -55,7 +55,7 @@ def prefers_gram(X: Any, precompute: Any, *, many: bool) -> bool:
     if many and d <= GRAM_WIDE:
         return True
     if sp.issparse(X):
-        return d <= GRAM_SPARSE and n > d
+        return bool(d <= GRAM_SPARSE and n > d)
     return bool(n >= d and d <= (GRAM_PATH if many else GRAM_COLUMNS))
 
 
