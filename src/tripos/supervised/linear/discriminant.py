@@ -202,6 +202,14 @@ class Discriminant(Classifier):
             )
         return ClassMoments(self.class_weight_, self.class_rows_, self.means_, self.class_scatter_)
 
+    def _check_state(self) -> None:
+        super()._check_state()
+        width, n = self.means_.shape[1], len(self.classes_)
+        if width != self._n_inputs():
+            raise ValueError(f"means_ has {width} columns for {self._n_inputs()} features")
+        if self.class_scatter_ is not None and len(self.class_scatter_) not in (1, n):
+            raise ValueError(f"class_scatter_ has {len(self.class_scatter_)} matrices for {n} classes")
+
     def _set_priors(self, moments: ClassMoments) -> np.ndarray:
         """P(k), shape (n_classes,)."""
         K = len(self.classes_)

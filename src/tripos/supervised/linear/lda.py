@@ -15,7 +15,7 @@ from tripos.state import Array, Number
 from tripos.supervised.linear.class_moments import ClassMoments
 from tripos.supervised.linear.discriminant import Discriminant, best_class, shrunk
 from tripos.supervised.linear.model import LinearModel
-from tripos.supervised.linear.normal import RESOLUTION
+from tripos.supervised.linear.normal import RESOLUTION, factorised
 from tripos.supervised.linear.probabilities import probabilities
 
 
@@ -256,13 +256,12 @@ class LinearDiscriminantAnalysis(
         total = moments.within + (spread * moments.weight[:, None]).T @ spread
         whole = ClassMoments(np.array([n]), moments.rows.sum(keepdims=True), centre[None], total[None])
         Sb = self._covariances(whole, training)[0] - Sw
-        try:
-            evals, evecs = scipy.linalg.eigh(Sb, Sw, check_finite=False)
-        except scipy.linalg.LinAlgError:
+        if factorised(Sw) is None:
             raise scipy.linalg.LinAlgError(
                 "the covariance inside the classes is singular, so solver='eigen' has no answer: columns are "
                 f"collinear ({self._collinear(moments.within)}). Use solver='svd', or shrinkage"
-            ) from None
+            )
+        evals, evecs = scipy.linalg.eigh(Sb, Sw, check_finite=False)
         order = np.argsort(evals)[::-1]
         self.explained_variance_ratio_ = np.sort(evals / evals.sum())[::-1][: self._n_directions]
         self.scalings_ = np.ascontiguousarray(evecs[:, order])
@@ -350,5 +349,3 @@ class LinearDiscriminantAnalysis(
         n = len(self.classes_)
         if n < 2 or len(self.coef_) != (1 if n == 2 else n):
             raise ValueError(f"coef_ has {len(self.coef_)} rows for {n} classes")
-        if self.class_scatter_ is not None and len(self.class_scatter_) not in (1, n):
-            raise ValueError(f"class_scatter_ has {len(self.class_scatter_)} matrices for {n} classes")

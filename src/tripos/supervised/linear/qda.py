@@ -163,7 +163,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
     def _solve(self, moments: ClassMoments, training: Training | None, dtype: Any) -> None:
         self.__dict__.pop("covariance_", None)
         priors = self._set_priors(moments)
-        lonely = np.flatnonzero(moments.rows == 1)
+        lonely = np.flatnonzero((moments.rows == 1) & (moments.weight <= 1.0))
         if training is not None and len(lonely):
             raise ValueError(
                 f"y has only 1 sample in class {self.classes_[lonely[0]]}, covariance is ill defined."
@@ -191,7 +191,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
             return np.maximum(values, np.finfo(float).tiny)
         few = f" ({moments.rows[k]} rows for {len(values)} columns)" if moments.rows[k] <= len(values) else ""
         which = "shrinkage" if self.solver == "eigen" else "reg_param"
-        floor = self.tol * min(1.0, float(values.mean()))
+        floor = self.tol * min(1.0, float(values.mean()) or 1.0)
         warnings.warn(
             f"QuadraticDiscriminantAnalysis: Variables are collinear in class {self.classes_[k]!r}{few}: {found}. "
             f"Variances along its axes were raised to {floor:.3g}; drop columns, or raise {which}.",
