@@ -88,7 +88,7 @@ class LogisticRegression(LogisticModel):
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
     intercept_ : ndarray of shape (1,) or (n_classes,)
     n_iter_ : ndarray of shape (1,)
-        Steps over all rows; with ``multi_class="ovr"`` of each class, shape (n_classes,).
+        Steps over all rows; with ``multi_class="ovr"`` of the class that took most.
     solver_ : str
         The method that was used: "newton", "lbfgs", with an L1 penalty "prox-newton" or "orthant-lbfgs", or the
         one asked for by name.
@@ -137,7 +137,7 @@ class LogisticRegression(LogisticModel):
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     }
     state: ClassVar[dict[str, Any]] = {
-        "n_iter_": Array("i", (None,), low=0),
+        "n_iter_": Array("i", (1,), low=0),
         "solver_": Text(choices=("newton", "lbfgs", "prox-newton", "orthant-lbfgs", *METHODS)),
         "loss_": Number("f"),
     }
@@ -345,12 +345,11 @@ class LogisticRegression(LogisticModel):
 
     def _facts(self) -> dict[str, str]:
         ratio = {"l1_ratio": f"{self.l1_ratio:g}"} if self.l1_ratio else {}
-        steps = ", ".join(map(str, self.n_iter_[:10])) + (", ..." if len(self.n_iter_) > 10 else "")
         return {
             **self._class_facts(),
             "C": f"{self.C:g}",
             **ratio,
             "mean loss with penalty": f"{self.loss_:.6g}",
-            "steps": f"{steps} of {self.solver_}",
+            "steps": f"{self.n_iter_[0]} of {self.solver_}",
             **self._sparsity_facts(),
         }

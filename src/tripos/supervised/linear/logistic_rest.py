@@ -71,6 +71,7 @@ def fit_one_vs_rest(
             )
     model.coef_, model.intercept_ = np.vstack(W), np.concatenate(b)
     model.solver_ = methods[0]
-    model.n_iter_ = np.array([max(r.n_iter, min(1, model.max_iter)) for r in found], dtype=np.int32)
+    steps = max(result.n_iter for result in found)
+    model.n_iter_ = np.array([max(steps, min(1, model.max_iter))], dtype=np.int32)
     model.loss_ = float(sum(r.fun for r in found))
     return replace(found[0], fun=model.loss_)
