@@ -17,7 +17,7 @@ doi:10.2307/2344614.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,9 @@ from tripos.objective.risk import Risk
 from tripos.objective.rows import Rows
 from tripos.optimization.lbfgs import Inverse, lbfgs
 from tripos.optimization.newton import Curvature, newton
-from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopping
+from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopping, largest
 from tripos.supervised.linear.glm_target import Link, preparation, target_sums
-from tripos.supervised.linear.identity import IdentityRisk
+from tripos.supervised.linear.identity import IdentityRisk, half_deviance_terms
 
 PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
 WIDE_PRECISION = 1e-8  # the same for L-BFGS, which pays for every digit
@@ -44,6 +44,7 @@ NEWTON_PARAMETERS = 1000
 SAMPLED_PARAMETERS = 512
 SAMPLE_SHARE = 0.05
 SAMPLE_ROWS_PER_PARAMETER = 40
+SLACK = 1e-9  # of rounding, when two losses are compared
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,14 @@ class Shifted:
 
     objective: Any
     shift: float
+    seen: list[Any] = field(default_factory=list)
 
     def value_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """As the objective's; asked twice for one point, it reads the rows once."""
+        if self.seen and np.array_equal(self.seen[0], x):
+            return self.seen[1], self.seen[2].copy()
         value, gradient = self.objective.value_gradient(x)
+        self.seen[:] = x.copy(), value + self.shift, gradient.copy()
         return value + self.shift, gradient
 
     def value_gradient_hessian(self, x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -90,6 +96,8 @@ class Problem:
         Mean curvature of the rows at that mean.
     least : float
         Mean of the least losses: what turns a mean loss into half a mean deviance.
+    start : float
+        Mean loss of the model that knows the mean alone.
     """
 
     risk: Risk
@@ -99,6 +107,7 @@ class Problem:
     mean: float
     bend: float
     least: float
+    start: float
 
     @classmethod
     def of(
@@ -150,7 +159,10 @@ class Problem:
         if link.log:
             bend *= max(abs(mean), np.finfo(np.float64).tiny) ** (2.0 - link.power)
         least = 0.0 if link.squared else float(sums.targets[2] / sums.weight)
-        return cls(risk, link, sums.n_rows, sums.n_stored, mean, bend, least)
+        known = max(abs(mean), np.finfo(np.float64).tiny) if fit_intercept or not link.log else 1.0
+        share = float(sums.targets[0] / sums.weight)
+        start = share * float(half_deviance_terms(np.asarray(mean), np.asarray(known), link.power))
+        return cls(risk, link, sums.n_rows, sums.n_stored, mean, bend, least, start)
 
     @property
     def objective(self) -> Any:
@@ -185,12 +197,11 @@ class Problem:
         The result's value is half the mean deviance plus the penalty.
         """
         objective = self.objective
-        raw, gradient = objective.value_gradient(theta)
-        if self.closed and np.abs(gradient).max(initial=0.0) <= tol:
-            history: dict[str, list[float]] = {}
-            return Result(
-                theta, raw, float(np.abs(gradient).max()), 1, True, "closed form", history
-            ), "newton"
+        if self.closed:
+            raw, gradient = objective.value_gradient(theta)
+            if not np.isfinite(raw) or largest(gradient) <= tol:
+                return _found(theta, raw, gradient, tol), "newton"
+        raw = self.start
         # Losses may be of either sign, and nearly cancel: seen from this far below, they do not.
         shift = 2.0 * abs(raw) + abs(self.least)
         deviance = max(raw - self.least, 0.0)
@@ -245,7 +256,10 @@ class Problem:
                 return newton(objective, theta, stopping)
             theta = rough.x
         _, _, hessian = sample.value_gradient_hessian(theta)
-        if not np.isfinite(objective.value_gradient(theta)[0]):  # identity link: a mean may be negative there
+        # Levels that the sample lacks have any coefficient there, and means of e^100 elsewhere.
+        if not objective.value_gradient(theta)[0] <= objective.shift + self.start + SLACK * abs(
+            objective.shift
+        ):
             return newton(objective, self.at_the_mean(), stopping)
         return newton(objective, theta, stopping, hessian_guess=hessian)
 
@@ -266,6 +280,14 @@ class Problem:
             return step
 
         return inverse
+
+
+def _found(theta: np.ndarray, value: float, gradient: np.ndarray, tol: float) -> Result:
+    """The result of a closed form, whose gradient was looked at."""
+    if not np.isfinite(value):
+        raise NotFinite("the squares of the rows are not finite")
+    reason = f"the largest gradient component, {largest(gradient):.3g}, is within tol={tol:g}"
+    return Result(theta, value, largest(gradient), 1, True, reason, {})
 
 
 def normal_solution(training: Training, *, alpha: float, fit_intercept: bool) -> np.ndarray:

@@ -79,8 +79,8 @@ def preparation(
     def prepare(block: Block) -> Rows:
         if block.y is None:
             raise TableError("the blocks carry no target: name it, `tripos.scan(source, target=...)`")
-        check_targets(block.y, link.domain, name, block.start, kept)
-        y, weight = block.y, block.sample_weight
+        y, weight = as_numbers(block.y, name), block.sample_weight
+        check_targets(y, link.domain, name, block.start, kept)
         if offset is not None:
             o = offset[block.start : block.stop]
             y = y * np.exp(-o)
@@ -89,6 +89,17 @@ def preparation(
         return rows_of(block, kernel_array(y, block.X.dtype), weight)
 
     return prepare
+
+
+def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """A streamed target as floats."""
+    if y.dtype.kind == "f":
+        return y
+    if y.dtype.kind not in "biu" or y.ndim != 1:
+        raise ValueError(
+            f"{name}: the target must be one column of numbers, got dtype {y.dtype} in shape {y.shape}"
+        )
+    return y.astype(np.float64)
 
 
 def check_targets(
