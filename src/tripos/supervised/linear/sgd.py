@@ -48,6 +48,7 @@ class SGDClassifier(StochasticClassifier):
     l1_ratio : float, default=0.15
         r, for "elasticnet".
     fit_intercept : bool, default=True
+        Whether there is a b. It takes a hundredth of the step where fewer than a tenth of the cells are not zero.
     max_iter : int, default=1000
         Epochs at most.
     tol : float or None, default=1e-3
