@@ -38,7 +38,7 @@ class BinarisedClassifier(LinearModel, Classifier):
 
     def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
         matrix = y.toarray() if sp.issparse(y) else y
-        shape = getattr(matrix, "shape", None) or (
+        shape: tuple[int, ...] = getattr(matrix, "shape", None) or (
             np.shape(matrix) if isinstance(matrix, (list, tuple)) else ()
         )
         if len(shape) == 2 and shape[1] > 1:
@@ -106,16 +106,21 @@ class BinarisedClassifier(LinearModel, Classifier):
             factors = self._factors(training.blocks)
             assert factors is not None
             assert training.y is not None
-            return factors[training.y]
+            return np.asarray(factors[training.y])
         from sklearn.utils.class_weight import compute_sample_weight
 
         return np.asarray(compute_sample_weight(self.class_weight, training.y))
 
+    def _flatten_single(self) -> None:
+        """Two classes have one row of coefficients, which scikit-learn 1.9 gives as a vector."""
+        if len(self.coef_) == 1:
+            self.coef_ = self.coef_[0]
+
     # ---- predicting --------------------------------------------------------------------------------
 
     def _score_coefficients(self) -> tuple[Any, Any]:
-        if len(self.coef_) == 1:
-            return self.coef_[0], self.intercept_
+        if self.coef_.ndim == 1:
+            return self.coef_, self.intercept_
         return self.coef_.T, self.intercept_
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -145,6 +150,6 @@ class BinarisedClassifier(LinearModel, Classifier):
 
     def _check_state(self) -> None:
         super()._check_state()
-        n, n_rows = len(self.classes_), len(np.atleast_2d(self.coef_))
-        if self.coef_.ndim != 2 or n_rows != (1 if n == 2 and not self.multilabel_ else n):
+        n, flat = len(self.classes_), self.coef_.ndim == 1
+        if flat != (n == 2 and not self.multilabel_) or (not flat and len(self.coef_) != n):
             raise ValueError(f"coef_ has shape {self.coef_.shape} for {n} classes")

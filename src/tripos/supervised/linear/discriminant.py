@@ -218,7 +218,7 @@ class Discriminant(Classifier):
                 f"The number of classes has to be greater than one. Got {K} class: {self.classes_[0]!r}"
             )
         if self.priors is None:
-            return np.maximum(moments.weight / moments.weight.sum(), NO_PRIOR)
+            return np.asarray(np.maximum(moments.weight / moments.weight.sum(), NO_PRIOR))
         priors = np.array(self.priors, dtype=np.float64)
         if priors.shape != (K,):
             raise ValueError(f"priors has shape {priors.shape}, expected one number for each of {K} classes")

@@ -197,7 +197,7 @@ class CentredProducts:
         In texts columns differ by how often a word occurs. The whole diagonal then spoils what the penalty has
         put right: on Enron spam it takes 90 steps, its fourth root 53 and none at all 57.
         """
-        counts = sum(piece.stored() for piece in self.pieces)
+        counts = np.sum([piece.stored() for piece in self.pieces], axis=0)
         mean, variance = self._moments
         squares = self.total_weight * (variance + mean * mean)
         seen = counts > 0

@@ -185,10 +185,10 @@ class QuadraticDiscriminantAnalysis(Discriminant):
     def _raised(self, values: np.ndarray, moments: ClassMoments, k: int) -> np.ndarray:
         """The variances of class k along its axes; where columns are collinear none is next to zero."""
         if values[-1] > self.tol or moments.rows[k] == 0:
-            return np.maximum(values, 1e-300) if moments.rows[k] else np.ones_like(values)
+            return np.asarray(np.maximum(values, 1e-300) if moments.rows[k] else np.ones_like(values))
         plain = self.shrinkage is None and self.reg_param == 0.0 and self.covariance_estimator is None
         if not plain or not (found := self._collinear(moments.scatter[k])):
-            return np.maximum(values, np.finfo(float).tiny)
+            return np.asarray(np.maximum(values, np.finfo(float).tiny))
         few = f" ({moments.rows[k]} rows for {len(values)} columns)" if moments.rows[k] <= len(values) else ""
         which = "shrinkage" if self.solver == "eigen" else "reg_param"
         floor = self.tol * min(1.0, float(values.mean()) or 1.0)
@@ -198,7 +198,7 @@ class QuadraticDiscriminantAnalysis(Discriminant):
             DataWarning,
             stacklevel=6,
         )
-        return np.maximum(values, floor if floor > 0.0 else np.finfo(float).tiny)
+        return np.asarray(np.maximum(values, max(floor, float(np.finfo(float).tiny))))
 
     def _prepare(self) -> None:
         """What a prediction needs: x - xbar rotated and scaled into each class."""

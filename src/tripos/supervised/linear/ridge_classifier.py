@@ -49,7 +49,7 @@ class RidgeClassifier(PenalisedModel, BinarisedClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (1, n_features) for two classes, else (n_classes, n_features)
+    coef_ : ndarray of shape (n_features,) for two classes, else (n_classes, n_features)
     intercept_ : ndarray of shape (1,) or (n_classes,); 0.0 without intercept
     multilabel_ : bool
         Whether `y` was a matrix of several labels.
@@ -182,6 +182,10 @@ class RidgeClassifier(PenalisedModel, BinarisedClassifier):
 
     def _begin(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Training:
         return self._binarised(self._start_fit(X, y, sample_weight, **options))
+
+    def _set_coefficients(self, w: np.ndarray, b: np.ndarray, single: bool, dtype: Any) -> None:
+        super()._set_coefficients(w, b, False, dtype)
+        self._flatten_single()
 
     def _form(self, training: Training) -> tuple[bool, Any]:
         return False, training.blocks.dtype

@@ -42,7 +42,7 @@ class RidgeClassifierCV(CrossValidatedRidge, BinarisedClassifier):
     best_score_ : float
         Its score.
     classes_ : ndarray of shape (n_classes,)
-    coef_ : ndarray of shape (1, n_features) for two classes, else (n_classes, n_features)
+    coef_ : ndarray of shape (n_features,) for two classes, else (n_classes, n_features)
     intercept_ : ndarray of shape (1,) or (n_classes,); 0.0 without intercept
     multilabel_ : bool
         Whether `y` was a matrix of several labels.
@@ -115,6 +115,7 @@ class RidgeClassifierCV(CrossValidatedRidge, BinarisedClassifier):
         training = self._binarised(raw)
         if self.cv is None:
             self._choose(training, False, Scorer.of(self), rows_with_weight(sample_weight))
+            self._flatten_single()
             return self
         alphas = self._strengths()
         kept = rows_with_weight(sample_weight)
