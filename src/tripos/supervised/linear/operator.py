@@ -101,13 +101,16 @@ class Piece:
             E = self.X @ V.astype(self.X.dtype, copy=False) - shift.astype(self.X.dtype)
             return self.back(E)
         self.room.fill(0.0)
+        data, indices, indptr = self.X
         total = np.zeros(len(shift))
         if V.shape[1] == 1:
             dtype = self.X[0].dtype
             v = V.reshape(-1).astype(dtype, copy=False)
-            total[0] = csr_product_pass(*self.X, self.s, dtype.type(shift[0]), v, self.room.reshape(-1))
+            total[0] = csr_product_pass(
+                data, indices, indptr, self.s, dtype.type(shift[0]), v, self.room.reshape(-1)
+            )
         else:
-            csr_products_pass(*self.X, self.s, shift, V, self.room, total)
+            csr_products_pass(data, indices, indptr, self.s, shift, V, self.room, total)
         return self.room, total
 
     def back(self, E: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +137,8 @@ class Piece:
         if isinstance(self.X, np.ndarray):
             column_sums(self.X, self.s, shift.astype(self.X.dtype), sums, squares)
         else:
-            csr_column_sums(*self.X, self.s, sums, squares)
+            data, indices, indptr = self.X
+            csr_column_sums(data, indices, indptr, self.s, sums, squares)
         return sums, squares
 
 

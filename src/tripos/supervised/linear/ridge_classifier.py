@@ -12,7 +12,7 @@ from tripos.supervised.linear.binarised import BinarisedClassifier
 from tripos.supervised.linear.ridge_roads import PenalisedModel
 
 
-class RidgeClassifier(PenalisedModel, BinarisedClassifier):
+class RidgeClassifier(PenalisedModel, BinarisedClassifier):  # type: ignore[misc]
     """Classifier by ridge regression on +1 and -1.
 
     A row of class k has the target 1 in column k and -1 elsewhere; for two classes one column does. The class with
@@ -132,7 +132,7 @@ class RidgeClassifier(PenalisedModel, BinarisedClassifier):
         self._fit(X, y, sample_weight)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> RidgeClassifier:
+    def partial_fit(  # type: ignore[override]self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> RidgeClassifier:
         """Continue with more rows: the result is that of one fit on all rows so far.
 
         Parameters

@@ -51,7 +51,7 @@ class _SaidClass(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
-        return X[:, 0] if X.ndim == 2 and X.shape[1] == 1 else X
+        return np.asarray(X[:, 0] if X.ndim == 2 and X.shape[1] == 1 else X)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         scores = self.decision_function(X)
