@@ -132,7 +132,9 @@ class RidgeClassifier(PenalisedModel, BinarisedClassifier):  # type: ignore[misc
         self._fit(X, y, sample_weight)
         return self
 
-    def partial_fit(  # type: ignore[override]self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> RidgeClassifier:
+    def partial_fit(  # type: ignore[override]
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> RidgeClassifier:
         """Continue with more rows: the result is that of one fit on all rows so far.
 
         Parameters
