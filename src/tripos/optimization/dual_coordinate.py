@@ -267,7 +267,7 @@ class Dual:
         self.beta = np.zeros(n)
         self.w = np.zeros(self.n_features + 1)
         self.norms = np.empty(n)
-        squared_norms(self.dense, *self.rows, self.n_features, self.norms)
+        squared_norms(self.dense, *self.rows, self.n_features, self.norms)  # type: ignore[call-arg]
         self.order = np.arange(n)
         self.random = np.array([self.seed * 2 + 0x9E3779B97F4A7C15], np.uint64)
         self.state = np.array([n, np.inf, np.inf])
@@ -275,11 +275,11 @@ class Dual:
         self.entries = max(1.0, self.data.size / n)
 
     @property
-    def rows(self) -> tuple[Any, ...]:
+    def rows(self) -> Any:
         return self.data, self.indices, self.indptr, self.bias
 
     @property
-    def kind(self) -> tuple[int, int, float]:
+    def kind(self) -> Any:
         """(sided, squared, epsilon) as the kernels know the loss."""
         code = self.loss.code
         return int(code in SIDED), int(code in SQUARED), self.loss.parameter
@@ -287,7 +287,7 @@ class Dual:
     def ascend(self, epochs: int, tol: float) -> bool:
         """At most so many epochs, in one call of at most some 0.1 s; whether every row is within `tol`."""
         affordable = max(1, int(VISITS / (self.entries * max(1.0, self.state[0]))))
-        _, visited = ascend(
+        _, visited = ascend(  # type: ignore[call-arg]
             *self.kind, *self.rows, self.y, self.c, self.norms, self.beta, self.w, self.order, self.random,
             self.state, min(epochs, affordable), tol,
         )  # fmt: skip
@@ -297,9 +297,9 @@ class Dual:
 
     def values(self) -> tuple[float, float]:
         """(P, D), the primal and the dual objective, with w free of the rounding of its updates."""
-        rebuild(self.dense, *self.rows, self.beta, self.w)
+        rebuild(self.dense, *self.rows, self.beta, self.w)  # type: ignore[call-arg]
         sums = np.empty(2)
-        duality(*self.kind, *self.rows, self.y, self.c, self.beta, self.w, sums)
+        duality(*self.kind, *self.rows, self.y, self.c, self.beta, self.w, sums)  # type: ignore[call-arg]
         half = 0.5 * float(self.w @ self.w)
         return half + float(sums[0]), -half - float(sums[1])
 

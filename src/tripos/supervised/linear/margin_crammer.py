@@ -112,7 +112,7 @@ def crammer_epochs(  # type: ignore[no-untyped-def]
     limit = state[1]
     visited = 0
     for _ in range(epochs):
-        visited += n_active
+        visited += int(n_active)
         shuffle(order, n_active, seed)
         worst = 0.0
         whole = n_active == order.size
@@ -211,11 +211,11 @@ def crammer_singer(
     """
     n, d = X.shape
     none = np.zeros(0, np.int32)
-    rows = kernel_csr(X) if sp.issparse(X) else (kernel_array(X).reshape(-1), none, none)
+    rows: Any = kernel_csr(X) if sp.issparse(X) else (kernel_array(X).reshape(-1), none, none)
     y = kernel_array(y, np.int64)
     c = np.full(n, C) if s is None else C * s
     beta, W, norms = np.zeros((n, n_classes)), np.zeros((d + 1, n_classes)), np.empty(n)
-    squared_norms(int(rows[2].size == 0), *rows, bias, d, norms)
+    squared_norms(int(rows[2].size == 0), *rows, bias, d, norms)  # type: ignore[call-arg]
     order, random = np.arange(n), np.array([seed * 2 + 0x9E3779B97F4A7C15], np.uint64)
     state, sums = np.array([n, np.inf, np.inf]), np.empty(2)
     precision = max(GAP * min(stopping.tol / 1e-4, 1e4), TIGHTEST)
@@ -223,9 +223,9 @@ def crammer_singer(
     tol, visited, chunk = 0.1, 0, 4
     while True:
         epochs = max(1, min(chunk, int(VISITS / (per_epoch * max(1.0, state[0])))))
-        visited += crammer_epochs(*rows, bias, y, c, norms, beta, W, order, random, state, epochs, tol)
+        visited += crammer_epochs(*rows, bias, y, c, norms, beta, W, order, random, state, epochs, tol)  # type: ignore[call-arg]
         done = -(-int(visited) // n)
-        crammer_values(*rows, bias, y, c, beta, W, sums)
+        crammer_values(*rows, bias, y, c, beta, W, sums)  # type: ignore[call-arg]
         half = 0.5 * float(np.vdot(W, W))
         P, D = half + sums[0], sums[1] - half
         gap = (P - D) / P if P else 0.0

@@ -121,11 +121,13 @@ class MarginProblem:
     def dual(self) -> Dual:
         """The dual problem, at its start."""
         none = np.zeros(0, np.int32)
-        arrays = kernel_csr(self.X) if sp.issparse(self.X) else (kernel_array(self.X).reshape(-1), none, none)
+        arrays: Any = (
+            kernel_csr(self.X) if sp.issparse(self.X) else (kernel_array(self.X).reshape(-1), none, none)
+        )
         y = self.y.astype(np.float64)
         c = np.full(self.n_rows, self.C) if self.s is None else self.C * self.s
         sides = 2.0 * y - 1.0 if self.loss.code in SIDED else y
-        return Dual(*arrays, sides, c, self.loss, self.bias, self.blocks.n_features, self.seed)
+        return Dual(*arrays, sides, c, self.loss, self.bias, self.blocks.n_features, self.seed)  # type: ignore[call-arg]
 
     # ---- solving ---------------------------------------------------------------------------------
 
