@@ -260,7 +260,7 @@ class LinearSVC(LinearModel, Classifier):
         if factors is None:
             return training.sample_weight
         if alone is None:
-            weight = factors[training.y]
+            weight: np.ndarray = factors[training.y]
         else:
             weight = np.where(training.y == alone, factors[alone], 1.0)
         return weight if training.sample_weight is None else weight * training.sample_weight
