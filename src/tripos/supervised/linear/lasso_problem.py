@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
 from tripos.compute.arrays import kernel_array
@@ -31,6 +32,7 @@ GRAM_COLUMNS = 512  # columns up to which all products are formed for one fit
 GRAM_PATH = 2048  # and for many
 GRAM_WIDE = 512  # and for many with fewer rows than columns
 GRAM_SPARSE = 128  # and of sparse rows for one fit
+CENTRED = 0.9  # share of a column's squares that its mean may have
 ADVICE = (
     "increase max_iter, scale the columns (tripos.Encoder, StandardScaler), or take a larger alpha or tol"
 )
@@ -61,9 +63,34 @@ def prefers_gram(X: Any, precompute: Any, *, many: bool) -> bool:
 
 def row_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Moments:
     """Moments of [X, y]; rows that make one block are not cut up first, which would cost as much again."""
+    by_columns = None if sample_weight is not None else _moments_by_columns(X, y)
+    if by_columns is not None:
+        return by_columns
     if not sp.issparse(X) and X.nbytes <= BLOCK_BYTES:
         return block_moments(Block(kernel_array(X), y, sample_weight, 0), alone=True)
     return moments(tall_blocks(X, y, sample_weight), n_targets=y[:1].size)
+
+
+def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
+    """Moments where columns are contiguous: BLAS reads them as they lie, where blocks of rows would be copied.
+    Not for columns far from zero, whose means would take digits from the scatter, nor for small X."""
+    if sp.issparse(X) or X.dtype != np.float64 or X.nbytes <= BLOCK_BYTES:
+        return None
+    if X.flags.c_contiguous or not X.flags.f_contiguous:
+        return None
+    n, d = X.shape
+    Y = y.reshape(n, -1)
+    mean = np.concatenate([np.ones(n) @ X, Y.sum(axis=0)]) / n
+    raw = np.empty((len(mean), len(mean)))
+    raw[:d, :d] = dsyrk(1.0, X, trans=1)  # its upper triangle
+    raw[:d, :d] += np.triu(raw[:d, :d], 1).T
+    raw[:d, d:] = X.T @ Y
+    raw[d:, :d] = raw[:d, d:].T
+    raw[d:, d:] = Y.T @ Y
+    square = np.diag(raw)
+    if not np.isfinite(square).all() or (n * mean * mean > CENTRED * square).any():
+        return None
+    return Moments(float(n), n, mean, raw - np.outer(n * mean, mean))
 
 
 @dataclass(frozen=True, eq=False)
