@@ -27,6 +27,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array, kernel_csr
+from tripos.compute.blas import blas_threads
 from tripos.compute.blocks import Blocks
 from tripos.objective.losses import PointwiseLoss
 from tripos.objective.penalties import L2, NoPenalty
@@ -133,6 +134,10 @@ class MarginProblem:
 
     def solve(self, stopping: Stopping) -> Result:
         """The minimum; `stopping` has the tol of the estimator, from which the other limits follow."""
+        with blas_threads(1):  # scores and factors are the same bits for any number of threads
+            return self._solve(stopping)
+
+    def _solve(self, stopping: Stopping) -> Result:
         share = min(max(stopping.tol / 1e-4, 1e-12), 1e4)
         exact = replace(stopping, tol=np.inf, precision=max(GAP * share, TIGHTEST_GAP))
         if self.l1:
