@@ -419,9 +419,8 @@ def _columns(tasks: list[Task]) -> tuple[list[list[float]], list[list[float]]]:
 def _kept(rows: Any, sample_weight: Any) -> np.ndarray:
     """Those of some rows that have a weight: a fit leaves the others out."""
     rows = np.asarray(rows)
-    if sample_weight is None:
-        return rows
-    return np.asarray(rows[np.asarray(sample_weight)[rows] != 0])
+    kept: np.ndarray = rows if sample_weight is None else rows[np.asarray(sample_weight)[rows] != 0]
+    return kept
 
 
 def _without_dropped(splits: list[Any], sample_weight: Any) -> list[tuple[np.ndarray, np.ndarray]]:
