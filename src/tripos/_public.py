@@ -35,6 +35,8 @@ ESTIMATORS: dict[str, str] = {
     "NaiveBayes": "tripos.supervised.bayes.mixed",
     "HistGradientBoostingClassifier": "tripos.supervised.trees.hist_gradient_boosting",
     "HistGradientBoostingRegressor": "tripos.supervised.trees.hist_gradient_boosting",
+    "BoostedTreesClassifier": "tripos.supervised.trees.boosted_trees",
+    "BoostedTreesRegressor": "tripos.supervised.trees.boosted_trees",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }

@@ -75,6 +75,19 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "BernoulliNB": [{"binarize": 0.5, "fit_prior": False}],
     "GaussianNB": [{"var_smoothing": 1e-6}],
     "HistGradientBoostingClassifier": [{"max_iter": 5, "max_leaf_nodes": None, "max_depth": 3}],
+    "BoostedTreesClassifier": [
+        {"n_estimators": 9, "growth": "depth-wise", "max_depth": 3, "reg_alpha": 0.1, "gamma": 0.1}
+    ],
+    "BoostedTreesRegressor": [
+        {"n_estimators": 9, "learning_rate": 0.5, "colsample_bylevel": 0.6, "colsample_bynode": 0.7},
+        {
+            "n_estimators": 9,
+            "learning_rate": 0.5,
+            "max_leaves": 0,
+            "reg_lambda": 2.0,
+            "colsample_bytree": 0.7,
+        },
+    ],
     "HistGradientBoostingRegressor": [
         {"max_iter": 5, "loss": "absolute_error", "l2_regularization": 1.0},
         {"max_iter": 5, "max_features": 0.5, "min_samples_leaf": 3, "random_state": 0},

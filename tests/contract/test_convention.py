@@ -31,7 +31,7 @@ PEER_MODULES = (
 )
 
 
-OWN = ("NaiveBayes",)  # classes that scikit-learn does not have
+OWN = ("NaiveBayes", "BoostedTreesClassifier", "BoostedTreesRegressor",)  # classes that scikit-learn does not have
 
 
 def peer_of(cls: type) -> type | None:

@@ -41,6 +41,11 @@ from tripos.supervised.trees.tree import Forest, Packed, plant
 
 OF_RESIDUALS = (SQUARED_CODE, ABSOLUTE_CODE, HUBER_CODE, QUANTILE_CODE)  # L(y, F) depends on y - F alone
 WITHOUT_CURVATURE = (ABSOLUTE_CODE, QUANTILE_CODE)
+CONSTANT = (
+    SQUARED_CODE,
+    HUBER_CODE,
+    *WITHOUT_CURVATURE,
+)  # h_i = w_i; far from y Huber's loss has no curvature
 ROWS_PER_PIECE = 1 << 15
 MOST_REPEATS = (
     2.0**30
@@ -112,7 +117,7 @@ class Gradients:
         self.scores = np.zeros((K, n), np.float32)
         self.slopes = np.empty((K, n), np.float32)
         self.curvatures = np.empty((K, n), np.float32)
-        self.constant = isinstance(loss, PointwiseLoss) and loss.code in (SQUARED_CODE, *WITHOUT_CURVATURE)
+        self.constant = isinstance(loss, PointwiseLoss) and loss.code in CONSTANT
         if isinstance(loss, SoftmaxLoss):
             self.y = np.ascontiguousarray(y, np.int64)
             self.scores += baseline[:, None].astype(np.float32)

@@ -106,6 +106,7 @@ from tripos.supervised.trees.split import (
     N_INTEGERS,
     N_LEAF,
     N_LEAF_NUMBERS,
+    N_LEVEL,
     N_NUMBERS,
     N_TRIED,
     NODE,
@@ -202,7 +203,7 @@ def grow(  # type: ignore[no-untyped-def]
             if k < 0:
                 continue
             if splittable(leaves[k], integers):
-                allow(leaves[k, NODE], integers, features, groups, member[k], allowed, key)
+                allow(leaves[k], integers, features, groups, member[k], allowed, key)
                 best_split(
                     histograms[leaves[k, SLOT]], counts, exact, features, allowed, integers, numbers, leaves[k],
                     limits[k], levels[k], room,
@@ -260,8 +261,8 @@ class Growth:
         lambda, alpha and gamma of `split`; the hessian of a leaf; the size of its value; what values are multiplied by.
     smoothing, support : float
         For levels of a category, in rows: what is added before they are put in order, and the least they need.
-    features_per_split : int
-        Drawn anew for each node; 0 for all.
+    features_per_split, features_per_level : int
+        Drawn anew for each node, and before that for each level of a tree; 0 for all.
     directions : int64 ndarray of shape (n_features,), optional
         1 where values rise along the feature, -1 where they fall.
     groups : uint8 ndarray of shape (n_groups, n_features), optional
@@ -281,6 +282,7 @@ class Growth:
     smoothing: float = 10.0
     support: float = 10.0
     features_per_split: int = 0
+    features_per_level: int = 0
     directions: np.ndarray | None = None
     groups: np.ndarray | None = None
 
@@ -396,6 +398,7 @@ class Grower:
         integers[ORDER] = how.order if how.max_leaves else ANY_ORDER
         integers[BOUNDED] = how.directions is not None and bool(np.any(how.directions))
         integers[N_TRIED] = how.features_per_split or self.binned.n_features
+        integers[N_LEVEL] = how.features_per_level or self.binned.n_features
         numbers[LAMBDA], numbers[ALPHA], numbers[GAMMA] = how.l2, how.l1, how.gamma
         numbers[MIN_HESSIAN], numbers[SMOOTHING], numbers[SUPPORT] = (
             how.min_hessian,

@@ -235,34 +235,34 @@ class HistGradientBoostingClassifier(HistogramBoosting, Classifier):
         -------
         ndarray of shape (n_rows,)
         """
-        return self._labels(_codes(self._scores(X)))
+        return self._labels(most_probable(self._scores(X)))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores F: log odds of the second class, shape (n_rows,), or one score per class, (n_rows, n_classes)."""
-        return _squeezed(self._scores(X))
+        return squeezed(self._scores(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, shape (n_rows, n_classes)."""
-        return probabilities(_squeezed(self._scores(X)), log_scale=False)
+        return probabilities(squeezed(self._scores(X)), log_scale=False)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithms of `predict_proba`, finite however sure the model is."""
-        return probabilities(_squeezed(self._scores(X)), log_scale=True)
+        return probabilities(squeezed(self._scores(X)), log_scale=True)
 
     def staged_predict(self, X: Any) -> Iterator[np.ndarray]:
         """`predict` after each step."""
         for scores in self._staged_scores(X):
-            yield self._labels(_codes(scores))
+            yield self._labels(most_probable(scores))
 
     def staged_decision_function(self, X: Any) -> Iterator[np.ndarray]:
         """`decision_function` after each step."""
         for scores in self._staged_scores(X):
-            yield _squeezed(scores)
+            yield squeezed(scores)
 
     def staged_predict_proba(self, X: Any) -> Iterator[np.ndarray]:
         """`predict_proba` after each step."""
         for scores in self._staged_scores(X):
-            yield probabilities(_squeezed(scores), log_scale=False)
+            yield probabilities(squeezed(scores), log_scale=False)
 
 
 class HistGradientBoostingRegressor(HistogramBoosting, Regressor):
@@ -491,10 +491,11 @@ class HistGradientBoostingRegressor(HistogramBoosting, Regressor):
             yield self._mean(scores.reshape(-1))
 
 
-def _codes(scores: np.ndarray) -> np.ndarray:
+def most_probable(scores: np.ndarray) -> np.ndarray:
     """The position of the most probable class."""
     return (scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
 
 
-def _squeezed(scores: np.ndarray) -> np.ndarray:
+def squeezed(scores: np.ndarray) -> np.ndarray:
+    """Scores of one output as one axis."""
     return scores.reshape(-1) if scores.shape[1] == 1 else scores

@@ -35,6 +35,7 @@ from tripos.supervised.trees.split import (
     MISSING_LEFT,
     MOST,
     N_LEAF,
+    N_LEVEL,
     N_TRIED,
     NODE,
     SEED,
@@ -68,30 +69,37 @@ def mixed(x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def allow(node, integers, features, groups, member, allowed, key):  # type: ignore[no-untyped-def]
-    """Marks the features a node may split on: N_TRIED drawn among those that the constraints leave it.
-
-    `member[q]` says whether the node's path lies within group q. The draw depends on seed and node alone.
-    """
-    n = 0
+def draw(allowed, n, stream, key):  # type: ignore[no-untyped-def]
+    """Takes away marks until n are left, by what looks like chance and depends on `stream` alone."""
+    marked = 0
     for j in range(allowed.size):
-        allowed[j] = features[USABLE, j]
-        if groups.shape[0] > 0 and allowed[j]:
-            allowed[j] = 0
-            for q in range(groups.shape[0]):
-                allowed[j] |= member[q] & groups[q, j]
-        n += allowed[j]
-    if n <= integers[N_TRIED]:
-        return
-    stream = mixed(U(integers[SEED]) ^ mixed(U(node)))
-    for j in range(allowed.size):
+        marked += allowed[j]
         key[j] = mixed(stream ^ U(j))
-    for _ in range(n - integers[N_TRIED]):  # those with the largest keys leave
+    for _ in range(marked - n):
         worst = -1
         for j in range(allowed.size):
             if allowed[j] and (worst < 0 or key[j] > key[worst]):
                 worst = j
-        allowed[worst] = np.uint8(0)
+        allowed[worst] = 0
+
+
+@kernel
+def allow(leaf, integers, features, groups, member, allowed, key):  # type: ignore[no-untyped-def]
+    """Marks the features a node may split on: those drawn for its level, among them those drawn for itself.
+
+    `member[q]` says whether the node's path lies within group q.
+    """
+    for j in range(allowed.size):
+        allowed[j] = features[USABLE, j]
+    if integers[N_LEVEL] < allowed.size:
+        draw(allowed, integers[N_LEVEL], mixed(U(integers[SEED]) + U(leaf[DEPTH])), key)
+    for j in range(allowed.size):
+        if groups.shape[0] > 0 and allowed[j]:
+            allowed[j] = 0
+            for q in range(groups.shape[0]):
+                allowed[j] |= member[q] & groups[q, j]
+    if integers[N_TRIED] < allowed.size:
+        draw(allowed, integers[N_TRIED], mixed(U(integers[SEED]) ^ mixed(U(leaf[NODE]))), key)
 
 
 @kernel

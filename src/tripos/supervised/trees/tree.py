@@ -114,8 +114,12 @@ def add_leaves(words, root, values, bins, width, m, levels, level_bits, at, k, o
 
 @kernel
 def bin_some(X, start, m, features, T, n_cuts, categorical, column, bins, line):  # type: ignore[no-untyped-def]
-    """Bins of the chosen features of X[start:start + m], row after row; NaN where a cell is not finite."""
+    """Bins of the chosen features of X[start:start + m], row after row; NaN where any cell is not finite."""
     total = X.dtype.type(0)
+    if features.size < X.shape[1]:
+        for i in range(U(start), U(start + m)):
+            for j in range(U(X.shape[1])):
+                total += X[i, j] * X.dtype.type(0)
     width = U(features.size)
     for j in range(features.size):
         for i in range(m):
