@@ -32,8 +32,9 @@ class PoissonRegressor(GeneralisedLinearModel):
     fit_intercept : bool, default=True
         Whether the scores have a constant term b, which is not penalised.
     solver : {"lbfgs", "newton-cholesky", "irls"}, default="lbfgs"
-        "newton-cholesky" and "irls" (iteratively reweighted least squares, the same thing) insist on Newton's
-        method with a Hessian each step; "lbfgs" leaves the choice to the shape of the data.
+        "irls" (iteratively reweighted least squares) is Newton's method with a Hessian each step, and
+        "newton-cholesky" keeps a Hessian for as long as it serves; "lbfgs" leaves the choice to the shape of the
+        data.
     max_iter : int, default=100
         Steps over all rows at most.
     tol : float, default=1e-4
@@ -121,8 +122,9 @@ class GammaRegressor(GeneralisedLinearModel):
     fit_intercept : bool, default=True
         Whether the scores have a constant term b, which is not penalised.
     solver : {"lbfgs", "newton-cholesky", "irls"}, default="lbfgs"
-        "newton-cholesky" and "irls" (iteratively reweighted least squares, the same thing) insist on Newton's
-        method with a Hessian each step; "lbfgs" leaves the choice to the shape of the data.
+        "irls" (iteratively reweighted least squares) is Newton's method with a Hessian each step, and
+        "newton-cholesky" keeps a Hessian for as long as it serves; "lbfgs" leaves the choice to the shape of the
+        data.
     max_iter : int, default=100
         Steps over all rows at most.
     tol : float, default=1e-4
@@ -212,8 +214,9 @@ class TweedieRegressor(GeneralisedLinearModel):
     link : {"auto", "identity", "log"}, default="auto"
         mu = eta or mu = e^eta; "auto" is the identity for power <= 0 and the logarithm above.
     solver : {"lbfgs", "newton-cholesky", "irls"}, default="lbfgs"
-        "newton-cholesky" and "irls" (iteratively reweighted least squares) insist on Newton's method with a
-        Hessian each step; "lbfgs" leaves the choice to the shape of the data. For powers
+        "irls" (iteratively reweighted least squares) is Newton's method with a Hessian each step, and
+        "newton-cholesky" keeps a Hessian for as long as it serves; "lbfgs" leaves the choice to the shape of the
+        data. For powers
         below 0 or above 2, where the objective is not convex, each name begins with the expected Hessian (Fisher
         scoring) and improves it by L-BFGS.
     max_iter : int, default=100

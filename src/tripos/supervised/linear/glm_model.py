@@ -237,7 +237,8 @@ class GeneralisedLinearModel(LinearModel, Regressor):
         shift = offset_of(offset, exposure, len(eta), log=self.link_ == "log")
         if shift is not None:
             eta += shift
-        return np.exp(eta, out=eta)
+        mu: np.ndarray = np.exp(eta, out=eta)
+        return mu
 
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None, exposure: Any = None

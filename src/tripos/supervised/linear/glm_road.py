@@ -229,11 +229,11 @@ class Problem:
             # The expected Hessian alone took up to 1000 steps (power 3); as the first guess of L-BFGS 12.
             expected = Curvature(objective.value_gradient_hessian(theta)[2])
             return lbfgs(objective, theta, stopping, inverse=lambda g, value: expected.solve(g)), "lbfgs"
-        if solver in ("newton-cholesky", "irls"):
+        if solver == "irls":
             return newton(objective, theta, stopping), "newton"
         if many and work > SAMPLING_PAYS:
             return self._newton_from_sample(objective, theta, stopping, warm), "newton"
-        if work <= NEWTON_WORK and p <= NEWTON_PARAMETERS:
+        if solver == "newton-cholesky" or (work <= NEWTON_WORK and p <= NEWTON_PARAMETERS):
             kept = objective.value_gradient_hessian(theta)[2] if work > KEEPING_PAYS else None
             return newton(objective, theta, stopping, hessian_guess=kept), "newton"
         precision = WIDE_PRECISION / PRECISION * stopping.precision

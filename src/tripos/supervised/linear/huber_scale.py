@@ -209,7 +209,8 @@ class ScaledHuber:
             if isinstance(rows, DenseRows):
                 huber_pass(rows.X, rows.y, rows.s, *known, sums, H)
             else:
-                csr_huber_pass(*rows.arrays, rows.y, rows.s, *known, sums, H)
+                arrays: tuple[Any, ...] = (*rows.arrays, rows.y, rows.s, *known, sums, H)
+                csr_huber_pass(*arrays)
             return sums, H
 
         def merge(a: Any, b: Any) -> Any:
