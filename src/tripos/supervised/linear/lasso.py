@@ -252,7 +252,7 @@ class ElasticNet(LassoModel):
     >>> X = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]])
     >>> model = ElasticNet(alpha=0.1).fit(X, [0.0, 1.0, 2.0])
     >>> model.coef_.round(2)
-    array([0.46, 0.46])
+    array([0.45, 0.45])
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
