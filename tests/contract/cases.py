@@ -89,8 +89,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         },
     ],
     "HistGradientBoostingRegressor": [
-        {"max_iter": 5, "loss": "absolute_error", "l2_regularization": 1.0},
-        {"max_iter": 5, "max_features": 0.5, "min_samples_leaf": 3, "random_state": 0},
+        {"max_iter": 9, "learning_rate": 0.5, "loss": "absolute_error"},
+        {"max_iter": 9, "learning_rate": 0.5, "max_features": 0.5, "l2_regularization": 1.0},
     ],
     "DummyClassifier": [
         {"strategy": "stratified", "random_state": 0},

@@ -231,7 +231,7 @@ class Binning:
     @property
     def n_bins(self) -> np.ndarray:
         """Bins of each feature, int64 of shape (n_features,)."""
-        return np.diff(self.starts) + ~self.categorical
+        return np.asarray(np.diff(self.starts) + ~self.categorical)
 
     def table(self, dtype: Any, features: np.ndarray | None = None) -> np.ndarray:
         """Cuts as the search reads them, (n_features, 256), padded by infinity.
@@ -275,13 +275,13 @@ def distinct(x: np.ndarray, w: np.ndarray | None) -> tuple[np.ndarray, np.ndarra
     """Distinct values in rising order, NaN left out, and the rows (or weight) of each."""
     if w is None:
         ordered = np.sort(x)
-        known = len(x) - np.count_nonzero(np.isnan(x)) if np.isnan(ordered[-1:]).any() else len(x)
+        known = len(x) - int(np.count_nonzero(np.isnan(x))) if np.isnan(ordered[-1:]).any() else len(x)
         ordered = ordered[:known]
         total = np.arange(1, known + 1, dtype=np.float64)
     else:
         order = np.argsort(x, kind="stable")
         ordered = x[order]
-        known = len(x) - np.count_nonzero(np.isnan(x))
+        known = len(x) - int(np.count_nonzero(np.isnan(x)))
         ordered, total = ordered[:known], np.cumsum(w[order[:known]])
     last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), known - 1)[: known or 0]
     return ordered[last].astype(np.float64), np.diff(total[last], prepend=0.0)
@@ -301,7 +301,7 @@ def thresholds(values: np.ndarray, counts: np.ndarray, max_bins: int) -> np.ndar
 def _equal_parts(counts: np.ndarray, max_bins: int) -> np.ndarray:
     """Positions of the values after which a bin ends."""
     heavy = counts >= counts.sum() / max_bins
-    n_heavy = np.count_nonzero(heavy)
+    n_heavy = int(np.count_nonzero(heavy))
     light = np.where(heavy, 0.0, counts)
     parts = max_bins - 2 * n_heavy  # a heavy value has a cut on either side
     if parts < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -51,7 +52,7 @@ class BoostedTrees(Columns):
         "early_stopping_rounds": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
-    state: ClassVar[dict[str, Any]] = {
+    state: ClassVar[Mapping[str, Any]] = {
         "best_iteration_": Number("i", low=0),
         "evals_result_": Json(max_bytes=1 << 22),
     }

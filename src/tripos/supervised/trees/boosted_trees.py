@@ -228,7 +228,7 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         factors = class_factors(self.class_weight, self.classes_, totals)
         if len(factors) == 2:
             factors = factors * [1.0, self.scale_pos_weight]
-        return factors[y] if sample_weight is None else factors[y] * sample_weight
+        return np.asarray(factors[y] if sample_weight is None else factors[y] * sample_weight)
 
     def _validation_target(self, y: Any) -> np.ndarray:
         return labels.codes_of(labels.as_label_array(y), self.classes_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from numbers import Integral
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from tripos.supervised.trees.model import TreeModel
 class Columns(TreeModel):
     """A tree model with the parameters `categorical_features`, `monotonic_cst` and `interaction_cst`."""
 
-    state: ClassVar[dict[str, Any]] = {"is_categorical_": Array("b", (None,), optional=True)}
+    state: ClassVar[Mapping[str, Any]] = {"is_categorical_": Array("b", (None,), optional=True)}
     categorical_features: Any
     monotonic_cst: Any
     interaction_cst: Any
@@ -34,7 +35,7 @@ class Columns(TreeModel):
             categorical |= self._native_categories(n_columns)
         marked[sources[categorical]] = True
         self.is_categorical_ = marked if marked.any() else None
-        return categorical
+        return np.asarray(categorical)
 
     def _chosen_columns(self, chosen: np.ndarray) -> np.ndarray:
         """Positions of `categorical_features`."""
@@ -75,7 +76,7 @@ class Columns(TreeModel):
         constraints = np.asarray(_check_monotonic_cst(self, self.monotonic_cst), np.int64)
         if self.is_categorical_ is not None and constraints[self.is_categorical_].any():
             raise ValueError("Categorical features cannot have monotonic constraints.")
-        return constraints[self._sources()]
+        return np.asarray(constraints[self._sources()])
 
     def _groups(self) -> np.ndarray | None:
         """Sets of columns that may stand on one path, (n_groups, n_columns)."""

@@ -210,7 +210,7 @@ class HistGradientBoostingClassifier(HistogramBoosting, Classifier):
             return sample_weight
         totals = np.bincount(y, sample_weight, len(self.classes_)).astype(np.float64)
         factors = class_factors(self.class_weight, self.classes_, totals)[y]
-        return factors if sample_weight is None else factors * sample_weight
+        return np.asarray(factors if sample_weight is None else factors * sample_weight)
 
     def _validation_target(self, y: Any) -> np.ndarray:
         return labels.codes_of(labels.as_label_array(y), self.classes_)

@@ -53,14 +53,14 @@ def pack(slope, curvature, weight, how, gradient_scale, hessian_scale, packed): 
     elif how == 1:
         for i in range(U(slope.size)):
             w = np.int64(weight[i])
-            g = np.int64(np.int32(np.rint(slope[i] * gs))) * w
-            h = np.int64(np.int32(np.rint(curvature[i] * hs))) * w
-            packed[i] = (g << 32) + h
+            many_g = np.int64(np.int32(np.rint(slope[i] * gs))) * w
+            many_h = np.int64(np.int32(np.rint(curvature[i] * hs))) * w
+            packed[i] = (many_g << 32) + many_h
     else:
         for i in range(U(slope.size)):
-            g = np.int64(np.rint(slope[i] * weight[i] * gradient_scale))
-            h = np.int64(np.rint(curvature[i] * weight[i] * hessian_scale))
-            packed[i] = (g << 32) + h
+            any_g = np.int64(np.rint(slope[i] * weight[i] * gradient_scale))
+            any_h = np.int64(np.rint(curvature[i] * weight[i] * hessian_scale))
+            packed[i] = (any_g << 32) + any_h
 
 
 # ---- adding up ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ from tripos.state import Array, Flag, Number
 from tripos.supervised.trees.binning import Binning
 from tripos.supervised.trees.boosting import Booster, Gradients, Sampling, best_constant, mean_loss
 from tripos.supervised.trees.columns import Columns
-from tripos.supervised.trees.grow import BEST_FIRST, Growth
+from tripos.supervised.trees.grow import Growth
+from tripos.supervised.trees.leaves import BEST_FIRST
 from tripos.supervised.trees.tree import Forest, add_trees, rows_as_bins
 
 MANY_ROWS = 10_000  # above which early_stopping="auto" stops early
@@ -70,7 +72,7 @@ class HistogramBoosting(Columns):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
-    state: ClassVar[dict[str, Any]] = {
+    state: ClassVar[Mapping[str, Any]] = {
         "train_score_": Array("f", (None,)),
         "validation_score_": Array("f", (None,)),
         "do_early_stopping_": Flag(),
@@ -253,7 +255,7 @@ class Watch:
         wanted = [(training.X, training.y, weight)] + ([held_out] if held_out is not None else [])
         if self.by_loss:
             wanted = wanted[1:]  # the training loss is known
-        self.parts = [Part(*rows, baseline).bin(binning) for rows in wanted]
+        self.parts = [Part(X, y, w, baseline).bin(binning) for X, y, w in wanted]
         if known is not None:
             for part in self.parts:
                 part.add(known)

@@ -5,7 +5,7 @@ F(x) = baseline + sum_t tree_t(x)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tripos import inputs
 from tripos.base import Estimator, Training, _as_array_like
 from tripos.compute.arrays import kernel_array
-from tripos.data.encoding import opening
+from tripos.data.encoding.table import positional
 from tripos.data.needs import Needs
 from tripos.state import Array, Nested
 from tripos.supervised.trees.binning import Binned, Binning
@@ -28,7 +28,7 @@ class TreeModel(Estimator):
 
     needs: ClassVar[Needs] = NATIVE
     interpretability: ClassVar[str] = "low"
-    state: ClassVar[dict[str, Any]] = {
+    state: ClassVar[Mapping[str, Any]] = {
         "binning_": Nested("Binning"),
         "forest_": Nested("Forest"),
         "baseline_": Array("f", ("outputs",)),
@@ -83,7 +83,7 @@ class TreeModel(Estimator):
         if encoder is None:
             return np.arange(self.n_features_in_)
         names = getattr(encoder, "feature_names_in_", None)
-        names = opening.positional(self.n_features_in_) if names is None else list(names)
+        names = positional(self.n_features_in_) if names is None else list(names)
         at = {name: i for i, name in enumerate(names)}
         return np.array([at[name] for name in encoder.sources_], dtype=np.int64)
 

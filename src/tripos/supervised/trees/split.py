@@ -106,22 +106,9 @@ def best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, g
 
 
 @kernel
-def scan_number(
-    h,
-    counts,
-    total,
-    n_rows,
-    n_bins,
-    missing,
-    direction,
-    integers,
-    numbers,
-    limits,
-    exact,
-    least,
-    prefix,
-    gains,
-):  # type: ignore[no-untyped-def]
+def scan_number(  # type: ignore[no-untyped-def]
+    h, counts, total, n_rows, n_bins, missing, direction, integers, numbers, limits, exact, least, prefix, gains
+):  # fmt: skip
     """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left."""
     bits = gains.view(np.int32)
     best, where, side, left = np.float32(0), 0, 0, np.int64(0)
@@ -186,9 +173,9 @@ def order_levels(h, n_bins, missing, numbers, order, score):  # type: ignore[no-
 
 
 @kernel
-def scan_category(
+def scan_category(  # type: ignore[no-untyped-def]
     h, counts, total, n_rows, n_bins, missing, integers, numbers, limits, exact, least, order, score, levels
-):  # type: ignore[no-untyped-def]
+):  # fmt: skip
     """The best subset of levels; writes it as 256 bits. Gain (in integer units) and the sum on the left."""
     gu, hu = numbers[G_UNIT], numbers[H_UNIT]
     n = order_levels(h, n_bins, missing, numbers, order, score)

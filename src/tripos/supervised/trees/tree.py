@@ -238,7 +238,7 @@ class Forest:
 
     @property
     def is_leaf(self) -> np.ndarray:
-        return (self.words & LEAF) != 0
+        return np.asarray((self.words & LEAF) != 0)
 
     @property
     def features(self) -> np.ndarray:
@@ -331,20 +331,21 @@ def plant(trees: Sequence[Packed], n_outputs: int, known: Forest | None = None) 
         packed.insert(0, Packed(known.words, known.values, known.rows, levels, known.level_bits))
         starts = known.starts.tolist()
     else:
-        packed.insert(0, Packed(*(np.empty(0, d) for d in KINDS), np.empty((0, 4), np.uint64)))
+        words, values, rows, no_levels = (np.empty(0, kind) for kind in KINDS)
+        packed.insert(0, Packed(words, values, rows, no_levels, np.empty((0, 4), np.uint64)))
     n_nodes, n_bits = len(packed[0].words), len(packed[0].bits)
-    words, levels_of = [packed[0].words], [packed[0].levels]
+    all_words, all_levels = [packed[0].words], [packed[0].levels]
     for tree in packed[1:]:
-        words.append(tree.words + U(n_nodes))
-        levels_of.append(np.where(tree.levels >= 0, tree.levels + np.int32(n_bits), np.int32(-1)))
+        all_words.append(tree.words + U(n_nodes))
+        all_levels.append(np.where(tree.levels >= 0, tree.levels + np.int32(n_bits), np.int32(-1)))
         n_nodes, n_bits = n_nodes + len(tree.words), n_bits + len(tree.bits)
         starts.append(n_nodes)
     return Forest(
-        words=np.concatenate(words),
+        words=np.concatenate(all_words),
         values=np.concatenate([tree.values for tree in packed]),
         rows=np.concatenate([tree.rows for tree in packed]),
         starts=np.array(starts, dtype=np.int64),
-        levels=np.concatenate(levels_of) if n_bits else np.empty(0, np.int32),
+        levels=np.concatenate(all_levels) if n_bits else np.empty(0, np.int32),
         level_bits=np.concatenate([tree.bits for tree in packed]),
         n_outputs=n_outputs,
     )
