@@ -1,0 +1,241 @@
+"""Nearest rows by looking at all of them.
+
+Euclidean and cosine distances of many queries go through the float32 filter (`filter.py`): a block of queries times a
+block of rows at a time, never n x n. Other metrics, few queries and long lists are measured in tiles of rows stored by
+columns. Either way each distance that decides is one sum in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tripos.compute import kernel
+from tripos.compute.arrays import kernel_array
+from tripos.compute.threads import parallel, thread_count
+from tripos.geometry import filter as gemm
+from tripos.geometry.distances import (
+    COSINE,
+    SQEUCLIDEAN,
+    SUMS_OVER_COLUMNS,
+    Floats,
+    Found,
+    Indices,
+    Metric,
+    empty_lists,
+    insert,
+    reduced,
+    tile_distances,
+)
+
+QUERIES, ROWS = 1024, 512  # of a block of the product: 2 MB of float32, which stays in the cache
+SPARE = 6  # candidates beyond k that the filter keeps
+LONGEST = 256  # lists longer than this, or than an eighth of the rows, are made without the filter
+FEWEST = 16  # queries below which folding the rows costs more than it saves
+TILE = 256  # rows stored by columns at a time
+STEP = 1 << 26  # sums of a call of a kernel: about 0.1 s
+
+
+@kernel("F[:, ::1], f8[:, ::1], i8, f8, f8[:, ::1], i8[:, ::1], F[:, ::1], f8[::1]", strict=True)
+def nearest_of_all(X, Q, metric, p, D, I, columns, out):  # type: ignore[no-untyped-def]
+    """Lists of the nearest rows of X for each row of Q."""
+    n, d = X.shape
+    last = D.shape[1] - 1
+    if Q.shape[0] == 1 or metric > SUMS_OVER_COLUMNS:
+        for j in range(Q.shape[0]):
+            for i in range(n):
+                distance = reduced(metric, p, X[i], Q[j])
+                if distance <= D[j, last]:
+                    insert(D[j], I[j], distance, i)
+        return
+    for first in range(0, n, TILE):
+        m = min(TILE, n - first)
+        for i in range(m):
+            for t in range(d):
+                columns[t, i] = X[first + i, t]
+        for j in range(Q.shape[0]):
+            tile_distances(metric, p, columns, 0, m, Q[j], out)
+            worst = D[j, last]
+            for i in range(m):
+                if out[i] <= worst:
+                    insert(D[j], I[j], out[i], first + i)
+                    worst = D[j, last]
+
+
+@kernel("F[:, ::1], f8[:, ::1], i8, f8, f8, i8[::1], i8[::1], f8[::1]", strict=True)
+def all_within(X, Q, metric, p, radius, query, row, distance):  # type: ignore[no-untyped-def]
+    """List (query, row, reduced distance) of all pairs within the reduced radius; returns how many there are, of which
+    only as many are listed as there is room."""
+    count = 0
+    for j in range(Q.shape[0]):
+        for i in range(X.shape[0]):
+            d = reduced(metric, p, X[i], Q[j])
+            if d <= radius:
+                if count < query.size:
+                    query[count] = j
+                    row[count] = i
+                    distance[count] = d
+                count += 1
+    return count
+
+
+class BruteForce:
+    """All rows, in the order they came in.
+
+    Parameters
+    ----------
+    X : float ndarray of shape (n_rows, n_features)
+        Kept, not copied.
+    metric : Metric
+    """
+
+    name = "brute"
+
+    def __init__(self, X: npt.NDArray[Any], metric: Metric) -> None:
+        self.X = kernel_array(X)
+        self.metric = metric
+        self.n_rows, self.n_features = X.shape
+        self._filters = metric.code <= SQEUCLIDEAN or metric.code == COSINE
+        self._centre = np.zeros(self.n_features)
+        self._scale = 0.0  # found at the first use of the filter
+
+    def _prepare(self) -> None:
+        """The centre and the power of two that bring the rows into the unit ball, where float32 is safe."""
+        if self.metric.code != COSINE:
+            self._centre = self.X.mean(axis=0, dtype=np.float64)
+        low, high = self.X.min(axis=0) - self._centre, self.X.max(axis=0) - self._centre
+        radius = float(np.sqrt(np.sum(np.maximum(np.abs(low), np.abs(high)) ** 2)))
+        if not 1e-140 < radius < 1e140:
+            self._filters = False  # squares would leave the range of float64 as well
+        self._scale = 2.0 ** -np.ceil(np.log2(radius)) if self._filters else 1.0
+
+    def nearest(self, Q: npt.NDArray[Any], k: int, n_jobs: int | None = None) -> tuple[Floats, Indices]:
+        """Distances and indices of the k nearest rows of each query, both of shape (n_queries, k)."""
+        Q = kernel_array(Q, np.float64)
+        D, I = empty_lists(len(Q), k)
+        long = k > LONGEST or 8 * (k + SPARE) > self.n_rows
+        if len(Q) < FEWEST or long or not self._with_filter():
+            self._measure(Q, D, I, n_jobs)
+        else:
+            # as many pieces as threads even when there are few queries; what is found does not depend on it
+            size = min(QUERIES, max(FEWEST, -(-len(Q) // thread_count(n_jobs))))
+            pieces = [slice(s, s + size) for s in range(0, len(Q), size)]
+            parallel(lambda part: self._filtered(Q[part], D[part], I[part]), pieces, n_jobs)
+        return self.metric.finish(D), I
+
+    def within(self, Q: npt.NDArray[Any], radius: float, n_jobs: int | None = None) -> Found:
+        """All rows within `radius` of each query, the boundary included."""
+        Q = kernel_array(Q, np.float64)
+        limit = self.metric.reduce(radius)
+        step = QUERIES if self._with_filter() else max(1, STEP // max(1, self.n_rows * self.n_features))
+        search = self._filtered_within if self._with_filter() else self._measured_within
+        pieces = [slice(s, min(s + step, len(Q))) for s in range(0, len(Q), step)]
+        parts = []
+        for part, found in zip(
+            pieces, parallel(lambda part: search(Q[part], limit), pieces, n_jobs), strict=True
+        ):
+            parts += [(query + part.start, row, distance) for query, row, distance in found]
+        found = Found.gather(len(Q), parts)
+        self.metric.finish(found.distances)
+        return found
+
+    # ---- by tiles ------------------------------------------------------------------------------
+
+    def _measure(self, Q: Floats, D: Floats, I: Indices, n_jobs: int | None) -> None:
+        X, metric = self.X, self.metric
+        if len(Q) == 1 and X.size <= STEP:  # one row: nothing to share out, and microseconds count
+            nearest_of_all(X, Q, metric.code, metric.p, D, I, X[:0], Q[0, :0])
+            return
+        step = int(np.clip(STEP // max(1, X.size), 1, max(1, len(Q) // thread_count(n_jobs))))
+
+        def work(part: slice) -> None:
+            columns, out = np.empty((X.shape[1], TILE), X.dtype), np.empty(TILE)
+            nearest_of_all(X, Q[part], metric.code, metric.p, D[part], I[part], columns, out)
+
+        parallel(work, [slice(s, s + step) for s in range(0, len(Q), step)], n_jobs)
+
+    def _measured_within(self, Q: Floats, limit: float) -> list[tuple[Indices, Indices, Floats]]:
+        room = max(1024, 8 * len(Q))
+        while True:
+            query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
+            count = all_within(self.X, Q, self.metric.code, self.metric.p, limit, query, row, distance)
+            if count <= room:
+                return [(query[:count], row[:count], distance[:count])]
+            room = count
+
+    # ---- by the filter -------------------------------------------------------------------------
+
+    def _with_filter(self) -> bool:
+        if self._filters and not self._scale:
+            self._prepare()
+        return self._filters
+
+    def _folded(self, first: int, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        gemm.fold_rows(self.X[first : first + ROWS], self._centre, self._scale, self.metric.code, out)
+        return out.T
+
+    def _fold_queries(self, Q: Floats) -> tuple[npt.NDArray[np.float32], Floats, bool]:
+        folded, norms = np.empty((len(Q), self.n_features + 1), np.float32), np.empty(len(Q))
+        fits = gemm.fold_queries(Q, self._centre, self._scale, self.metric.code, folded, norms)
+        return folded, norms, bool(fits)
+
+    @property
+    def _squared_scale(self) -> float:
+        return 1.0 if self.metric.code == COSINE else self._scale**2
+
+    def _filtered(self, Q: Floats, D: Floats, I: Indices) -> None:
+        folded, norms, fits = self._fold_queries(Q)
+        if not fits:
+            self._measure(Q, D, I, 1)
+            return
+        k = D.shape[1]
+        values = np.full((len(Q), k + SPARE), np.inf, np.float32)
+        rows = np.full((len(Q), k + SPARE), -1, np.int32)
+        block, minima = (
+            np.empty((ROWS, self.n_features + 1), np.float32),
+            np.empty(ROWS // gemm.GROUPS, np.float32),
+        )
+        G = np.empty((len(Q), ROWS), np.float32)
+        for first in range(0, self.n_rows, ROWS):
+            np.dot(folded, self._folded(first, block), out=G)
+            gemm.keep_smallest(G, first, values, rows, minima)
+        rows[rows >= self.n_rows] = -1
+        limits, code = np.empty(len(Q)), self.metric.code
+        if gemm.measure_again(self.X, Q, norms, self._squared_scale, code, values, rows, D, I, limits):
+            self._settle(Q, folded, limits, D, I)
+
+    def _settle(
+        self, Q: Floats, folded: npt.NDArray[np.float32], limits: Floats, D: Floats, I: Indices
+    ) -> None:
+        """A second pass for queries where more rows than were kept may lie as near as the k-th: ties, mostly."""
+        unsure = np.flatnonzero(~np.isnan(limits))
+        Q, folded, limits = Q[unsure], folded[unsure], limits[unsure]
+        distances, indices = empty_lists(len(Q), D.shape[1])
+        block, minima = (
+            np.empty((ROWS, self.n_features + 1), np.float32),
+            np.empty(ROWS // gemm.GROUPS, np.float32),
+        )
+        G = np.empty((len(Q), ROWS), np.float32)
+        for first in range(0, self.n_rows, ROWS):
+            np.dot(folded, self._folded(first, block), out=G)
+            gemm.look_at_all_within(G, first, limits, self.X, Q, self.metric.code, distances, indices, minima)
+        D[unsure], I[unsure] = distances, indices
+
+    def _filtered_within(self, Q: Floats, limit: float) -> list[tuple[Indices, Indices, Floats]]:
+        folded, norms, fits = self._fold_queries(Q)
+        if not fits:
+            return self._measured_within(Q, limit)
+        code, scaled = self.metric.code, limit * self._squared_scale
+        limits = np.array([gemm.reach(code, self.n_features, norm, scaled) for norm in norms])
+        block, G = np.empty((ROWS, self.n_features + 1), np.float32), np.empty((len(Q), ROWS), np.float32)
+        query, row, distance = np.empty(G.size, np.int64), np.empty(G.size, np.int64), np.empty(G.size)
+        parts = []
+        for first in range(0, self.n_rows, ROWS):
+            np.dot(folded, self._folded(first, block), out=G)
+            count = gemm.collect_within(
+                G, first, self.n_rows, limits, limit, self.X, Q, code, query, row, distance
+            )
+            parts.append((query[:count].copy(), row[:count].copy(), distance[:count].copy()))
+        return parts
