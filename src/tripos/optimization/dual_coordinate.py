@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.intrinsics import prefetch
 from tripos.compute.random import generator
 from tripos.objective.losses import (
     EPSILON_INSENSITIVE_CODE,
@@ -51,26 +52,22 @@ SQUARED = (SQUARED_HINGE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 CODES = (*SIDED, EPSILON_INSENSITIVE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 VISITS = 2e7  # entries visited between two looks at the clock: a few hundredths of a second
 FLAT = 1e-12  # curvature of a row of zeros
+NEAR, FAR = 3, 8  # visits ahead of which a row's entries, and its place and numbers, are called from memory
 TIGHTEST = 1e-14  # violation from which rounding hides the rest
 
 
 @kernel
-def next_random(state):  # type: ignore[no-untyped-def]
-    """The next number of Marsaglia's xorshift, 64 bits, doi:10.18637/jss.v008.i14."""
-    x = state[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    state[0] = x
-    return x
-
-
-@kernel
 def shuffle(order, n, state):  # type: ignore[no-untyped-def]
-    """The first n entries of `order` in random order (Fisher and Yates)."""
+    """The first n entries of `order` in random order (Fisher and Yates), by Marsaglia's xorshift of 64 bits,
+    doi:10.18637/jss.v008.i14."""
+    x = state[0]
     for k in range(n - 1, 0, -1):
-        j = ((next_random(state) >> np.uint64(32)) * np.uint64(k + 1)) >> np.uint64(32)
+        x ^= x << np.uint64(13)
+        x ^= x >> np.uint64(7)
+        x ^= x << np.uint64(17)
+        j = ((x >> np.uint64(32)) * np.uint64(k + 1)) >> np.uint64(32)
         order[k], order[j] = order[j], order[k]
+    state[0] = x
 
 
 @kernel
@@ -81,35 +78,6 @@ def side_bounds(sided, squared, y, c):  # type: ignore[no-untyped-def]
     if not sided:
         return -reach, reach, d
     return (0.0, reach, d) if y > 0.0 else (-reach, 0.0, d)
-
-
-@kernel
-def row_dot(dense, data, indices, indptr, bias, w, i):  # type: ignore[no-untyped-def]
-    """w.x_i; the last entry of w belongs to the constant column `bias`."""
-    d = w.size - 1
-    total = 0.0
-    if dense:
-        x = data[i * d : (i + 1) * d]
-        for j in range(d):
-            total += x[j] * w[j]
-    else:
-        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-            total += data[t] * w[np.uint64(indices[t])]
-    return total + bias * w[d]
-
-
-@kernel
-def row_add(dense, data, indices, indptr, bias, step, w, i):  # type: ignore[no-untyped-def]
-    """w += step x_i."""
-    d = w.size - 1
-    if dense:
-        x = data[i * d : (i + 1) * d]
-        for j in range(d):
-            w[j] += step * x[j]
-    else:
-        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-            w[np.uint64(indices[t])] += step * data[t]
-    w[d] += step * bias
 
 
 @kernel("i8, F[::1], I[::1], I[::1], f8, i8, f8[::1]")
@@ -127,11 +95,20 @@ def squared_norms(dense, data, indices, indptr, bias, d, out):  # type: ignore[n
 @kernel("i8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1]")
 def rebuild(dense, data, indices, indptr, bias, beta, w):  # type: ignore[no-untyped-def]
     """w = sum_i beta_i x_i."""
+    d = np.uint64(w.size - 1)
     for j in range(w.size):
         w[j] = 0.0
-    for i in range(beta.size):
-        if beta[i] != 0.0:
-            row_add(dense, data, indices, indptr, bias, beta[i], w, i)
+    for i in range(np.uint64(beta.size)):
+        b = beta[i]
+        if b == 0.0:
+            continue
+        w[d] += bias * b
+        if dense:
+            for j in range(d):
+                w[j] += b * data[i * d + j]
+        else:
+            for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])):
+                w[np.uint64(indices[t])] += b * data[t]
 
 
 @kernel("i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
@@ -142,8 +119,15 @@ def duality(  # type: ignore[no-untyped-def]
     dense = indptr.size == 0
     losses = 0.0
     conjugates = 0.0
-    for i in range(y.size):
-        score = row_dot(dense, data, indices, indptr, bias, w, i)
+    last = np.uint64(w.size - 1)
+    for i in range(np.uint64(y.size)):
+        score = bias * w[last]
+        if dense:
+            for j in range(last):
+                score += data[i * last + j] * w[j]
+        else:
+            for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])):
+                score += data[t] * w[np.uint64(indices[t])]
         gap = 1.0 - y[i] * score if sided else abs(y[i] - score) - epsilon
         gap = 0.0 if gap <= 0.0 else gap
         losses += c[i] * (gap * gap if squared else gap)
@@ -182,6 +166,7 @@ def ascend(  # type: ignore[no-untyped-def]
     epoch over all rows) from one call to the next. Returns the number of epochs and of rows visited.
     """
     dense = indptr.size == 0
+    d = np.uint64(w.size - 1)
     n_active = np.int64(state[0])
     limit = state[1]
     visited = 0
@@ -191,11 +176,35 @@ def ascend(  # type: ignore[no-untyped-def]
         whole = n_active == order.size
         k = 0
         while k < n_active:
-            i = order[k]
-            lower, upper, d = side_bounds(sided, squared, y[i], c[i])
+            i = np.uint64(order[k])
+            if k + FAR < n_active:
+                ahead = order[k + FAR]
+                prefetch(y, ahead)
+                prefetch(c, ahead)
+                prefetch(norms, ahead)
+                prefetch(beta, ahead)
+                if not dense:
+                    prefetch(indptr, ahead)
+                    ahead = np.int64(indptr[np.uint64(order[k + NEAR])])
+                    prefetch(data, ahead)
+                    prefetch(data, ahead + 8)
+                    prefetch(indices, ahead)
+            # Written out: a call with the arrays of a row costs more than a row of a dozen words.
+            total = bias * w[d]
+            if dense:
+                begin = i * d
+                end = begin + d
+                for j in range(d):
+                    total += data[begin + j] * w[j]
+            else:
+                begin = np.uint64(indptr[i])
+                end = np.uint64(indptr[i + np.uint64(1)])
+                for t in range(begin, end):
+                    total += data[t] * w[np.uint64(indices[t])]
+            lower, upper, bend = side_bounds(sided, squared, y[i], c[i])
             b = beta[i]
-            G = row_dot(dense, data, indices, indptr, bias, w, i) - y[i] + d * b
-            H = max(norms[i] + d, FLAT)
+            G = total - y[i] + bend * b
+            H = max(norms[i] + bend, FLAT)
             up = G + (epsilon if b >= 0.0 else -epsilon)  # slope of -D to the right
             down = G + (epsilon if b > 0.0 else -epsilon)  # and to the left
             visited += 1
@@ -215,7 +224,13 @@ def ascend(  # type: ignore[no-untyped-def]
             worst = max(worst, H * abs(step))
             if step != 0.0:
                 beta[i] = new
-                row_add(dense, data, indices, indptr, bias, step, w, i)
+                w[d] += step * bias
+                if dense:
+                    for j in range(d):
+                        w[j] += step * data[begin + j]
+                else:
+                    for t in range(begin, end):
+                        w[np.uint64(indices[t])] += step * data[t]
             k += 1
         limit = worst
         if worst <= tol:
