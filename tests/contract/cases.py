@@ -19,7 +19,7 @@ from tripos._public import ESTIMATORS
 
 # Other ways to build an estimator that take another path through its code.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
-    "LinearRegression": [{"fit_intercept": False}, {"positive": True}],
+    "LinearRegression": [{"fit_intercept": False}, {"positive": True}, {"solver": "nesterov"}],
     "Ridge": [{"alpha": 10.0, "fit_intercept": False}],
     "RidgeCV": [{"alphas": (0.01, 1.0, 30.0, 100.0), "fit_intercept": False}],
     "LinearDiscriminantAnalysis": [{"solver": "eigen", "shrinkage": 0.3}],

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils._param_validation import Interval
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tripos.base import Regressor, Training
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
 from tripos.objective.moments import Moments
+from tripos.objective.risk import Risk
 from tripos.optimization.nonnegative import nonnegative_quadratic
 from tripos.optimization.quadratic import dependent_columns
-from tripos.state import Array, Number
+from tripos.state import Array, Number, Text
 from tripos.supervised.linear.dual import DualRows
+from tripos.supervised.linear.gradient_road import (
+    SOLVERS,
+    Descent,
+    Quadratic,
+    advice,
+    risk_of,
+    risk_spreads,
+)
 from tripos.supervised.linear.normal import (
+    RESOLUTION,
     NormalEquations,
     Solution,
     from_rows,
@@ -59,6 +70,18 @@ class LinearRegression(SquaredLossModel, Regressor):
         Without effect on the result; threads are set by ``TRIPOS_NUM_THREADS``.
     positive : bool, default=False
         Whether coefficients must not be negative.
+    solver : {"auto", "gradient-descent", "momentum", "nesterov", "adam", "sgd"}, default="auto"
+        "auto" is the closed form above. The others go down the gradient of the mean squared error from zero, by the
+        methods of `tripos.minimize` with these names, until no column is correlated with the residuals by more
+        than a thousandth of `tol` ("sgd": 1e-3). But for "sgd", which steps after each row, their steps come from
+        the columns' means and scatter, so that they merge and stream. They need scaled features.
+    learning_rate : float, optional
+        Length of a gradient solver's steps (of the first one for "adam" and "sgd", whose steps shrink to nothing
+        by `max_iter`); by default what the curvature of the objective allows.
+    max_iter : int, optional
+        Steps of a gradient solver at most; by default 10,000, and 100 passes over the rows for "sgd".
+    random_state : int or RandomState, optional
+        Orders the rows for ``solver="sgd"`` (None is 0); otherwise without effect.
 
     Attributes
     ----------
@@ -68,6 +91,12 @@ class LinearRegression(SquaredLossModel, Regressor):
         Rank of the centred X (dense X, without `positive`).
     singular_ : ndarray of shape (min(n_rows, n_features),)
         Singular values of the centred X, largest first (as `rank_`).
+    n_iter_ : int
+        Steps of a gradient solver (of the slowest target); 1 for the closed form.
+    solver_ : str
+        "least-squares" for the closed form, "nonnegative" with `positive`, else the gradient solver's name.
+    history_ : dict of lists
+        Loss (half the mean squared error) and seconds by step, of a gradient solver.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         For input with column names.
@@ -102,12 +131,18 @@ class LinearRegression(SquaredLossModel, Regressor):
         "n_jobs": [None, Integral],
         "positive": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "solver": [StrOptions({"auto", *SOLVERS})],
+        "learning_rate": [None, Interval(Real, 0, None, closed="neither")],
+        "max_iter": [None, Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
     }
     needs: ClassVar[Needs] = Needs(categories="one-hot-drop")
     _singular: np.ndarray | None
     state: ClassVar[dict[str, Any]] = {
         "rank_": Number("i", low=0, optional=True),
         "singular_": Array("f", (None,), low=0.0, optional=True),
+        "n_iter_": Number("i", low=1, optional=True),
+        "solver_": Text(choices=("least-squares", "nonnegative", *SOLVERS), optional=True),
     }
 
     def __init__(
@@ -118,12 +153,20 @@ class LinearRegression(SquaredLossModel, Regressor):
         tol: float = 1e-6,
         n_jobs: int | None = None,
         positive: bool = False,
+        solver: str = "auto",
+        learning_rate: float | None = None,
+        max_iter: int | None = None,
+        random_state: Any = None,
     ) -> None:
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
         self.tol = tol
         self.n_jobs = n_jobs
         self.positive = positive
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -148,8 +191,7 @@ class LinearRegression(SquaredLossModel, Regressor):
         -------
         self
         """
-        for name in ("rank_", "_singular"):
-            self.__dict__.pop(name, None)
+        self._forget()
         training, statistics = self._start(X, y, sample_weight)
         single, dtype = self._form(training)
         if statistics is None:
@@ -193,6 +235,15 @@ class LinearRegression(SquaredLossModel, Regressor):
 
     # ---- the ways to the solution ----------------------------------------------------------------
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.positive and self.solver != "auto":
+            raise ValueError(f"solver={self.solver!r} does not keep coefficients positive: use solver='auto'")
+
+    def _forget(self) -> None:
+        for name in ("rank_", "_singular", "history_"):
+            self.__dict__.pop(name, None)
+
     def _uses_statistics(self, training: Training) -> bool:
         return self.positive or super()._uses_statistics(training)
 
@@ -202,6 +253,10 @@ class LinearRegression(SquaredLossModel, Regressor):
     def _solve(self, statistics: Moments, single: bool, dtype: Any, training: Training | None) -> None:
         """From statistics; `training` adds what only the rows can tell, when they are still there."""
         equations = self._equations(statistics)
+        if self.solver != "auto":
+            self._descend(statistics, equations, single, dtype, training)
+            return
+        self.n_iter_, self.solver_ = 1, "nonnegative" if self.positive else "least-squares"
         if self.positive:
             w = np.column_stack([nonnegative_quadratic(equations.G, c) for c in equations.C.T])
             self._set_coefficients(w, equations.intercept(w), single, dtype)
@@ -227,6 +282,10 @@ class LinearRegression(SquaredLossModel, Regressor):
     def _fit_rows(self, training: Training, single: bool) -> None:
         """More columns than rows, or wide sparse rows."""
         X, y, sample_weight = training.X, training.y, training.sample_weight
+        if self.solver != "auto":
+            self._descend(None, None, single, X.dtype, training)
+            return
+        self.n_iter_, self.solver_ = 1, "least-squares"
         if sp.issparse(X):
             self._fit_products(training, single)
             return
@@ -239,6 +298,63 @@ class LinearRegression(SquaredLossModel, Regressor):
         self._set_coefficients(solution.w, rows.y_mean - rows.x_mean @ solution.w, single, X.dtype)
         self._set_rank(solution, len(X), X.dtype)
         self._warn_collinear(None, solution, len(X))
+
+    def _descend(
+        self,
+        statistics: Moments | None,
+        equations: NormalEquations | None,
+        single: bool,
+        dtype: Any,
+        training: Training | None,
+    ) -> None:
+        """By the gradient: target by target, from statistics where they are, and over the rows for sgd."""
+        self._forget()
+        self.solver_ = self.solver
+        descent = Descent(self.solver, self.learning_rate, self.max_iter, self.tol, self.random_state)
+        problems = list(self._problems(statistics, equations, training))
+        with self._progress(descent.steps * len(problems)) as progress:
+            results = [descent.run(objective, spreads, progress) for objective, spreads in problems]
+        theta = np.column_stack([result.x for result in results])
+        w, b = (theta[:-1], theta[-1]) if self.fit_intercept else (theta, np.zeros(theta.shape[1]))
+        self._set_coefficients(w, b, single, dtype)
+        self.n_iter_ = max(1, *(result.n_iter for result in results))
+        if statistics is not None and equations is not None and not (training and sp.issparse(training.X)):
+            singular = singular_values(equations.G)
+            rank = int(np.count_nonzero(singular > max(self.tol, RESOLUTION) * singular[0]))
+            self._set_rank(Solution(w, rank, singular), statistics.n_rows, dtype)
+        for (objective, spreads), result in zip(problems, results):
+            if not (result.converged or progress.stopped):
+                diverged = result.reason.startswith("diverged")
+                names = [str(name) for name in self.encoded_feature_names_]
+                hint = advice(objective, spreads[0], names, self.solver, diverged=diverged)
+                reason = result.reason if diverged else f"did not converge: {result.reason}"
+                said = f"LinearRegression(solver={self.solver!r}) {reason}. {hint}"
+                warnings.warn(said, ConvergenceWarning, stacklevel=5)
+
+    def _problems(
+        self, statistics: Moments | None, equations: NormalEquations | None, training: Training | None
+    ) -> Iterator[tuple[Quadratic | Risk, tuple[np.ndarray, float]]]:
+        """Each target's objective, and the spreads of the columns and of the target."""
+        free = self.fit_intercept
+        if self.solver == "sgd" and training is None:
+            raise ValueError(
+                "solver='sgd' steps after each row, and partial_fit and merge keep their statistics only: use "
+                "'gradient-descent', or SGDRegressor"
+            )
+        if statistics is not None and equations is not None:
+            for k in range(equations.C.shape[1]):
+                quadratic = Quadratic.of(equations, k, statistics.weight, fit_intercept=free)
+                objective: Quadratic | Risk = quadratic
+                if self.solver == "sgd" and training is not None:
+                    objective = risk_of(training, k, statistics.weight, fit_intercept=free)
+                yield objective, quadratic.spreads()
+            return
+        assert training is not None
+        assert training.y is not None
+        Y, s = training.y.reshape(len(training.y), -1), training.sample_weight
+        for k in range(Y.shape[1]):
+            risk = risk_of(training, k, float(len(Y) if s is None else s.sum()), fit_intercept=free)
+            yield risk, risk_spreads(risk, Y[:, k], s)
 
     def _fit_products(self, training: Training, single: bool) -> None:
         Y = training.y.reshape(len(training.y), -1)
