@@ -28,12 +28,17 @@ from tripos.supervised.trees.histogram import (
     BLOCK,
     GATHERED,
     PARALLEL_WORK,
+    add_all,
+    add_some,
+    clear,
     histogram,
     subtract,
 )
 from tripos.supervised.trees.leaves import (
+    AGAIN,
     ANY_ORDER,
     ASK_ALL,
+    ASK_COUNTS,
     ASK_END,
     ASK_SLOT,
     ASK_START,
@@ -54,6 +59,7 @@ from tripos.supervised.trees.leaves import (
     N_OPEN,
     N_STATE,
     PHASE,
+    RECOUNTED,
     ROOT,
     ROWS,
     SMALL,
@@ -63,15 +69,12 @@ from tripos.supervised.trees.leaves import (
     SPLIT_GAIN,
     SPLIT_MISSING,
     VALUE,
-    add_asked,
     allow,
-    ask,
-    ask_for_children,
     choose,
-    count_rows,
     divide,
     give_slot,
     mark_left,
+    order_children,
     part,
     splittable,
     sum_of_rows,
@@ -149,13 +152,19 @@ def grow(  # type: ignore[no-untyped-def]
     goes_left = np.empty(256, np.uint8)
     while True:
         phase = state[PHASE]
+        state[PHASE] = CHOOSE
         first, second, exact = -1, -1, 0  # leaves to look at
+        wanted, after, everything, counting = (
+            -1,
+            CHOOSE,
+            0,
+            0,
+        )  # the leaf whose histogram is wanted, and then?
         if phase == BEGIN:
-            ask(state, ROOT, leaves[0], take_slot(state, free, leaves, limits, 0, 0), 1 - integers[SUBSET])
+            wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
         elif phase == ROOT:
             leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]])
             first = 0
-            state[PHASE] = CHOOSE
         elif phase == CHOOSE:
             k, q = choose(state, leaves, limits, opened, integers[ORDER]), state[N_LEAVES]
             if k < 0 or q >= integers[MAX_LEAVES]:
@@ -164,13 +173,9 @@ def grow(  # type: ignore[no-untyped-def]
             j = leaf[FEATURE]
             mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
             middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
-            fewest = min(middle - leaf[START], leaf[END] - middle)
-            if fewest < integers[MIN_ROWS] and not leaf[EXACT]:
-                count_rows(leaf, words, rows, packed, gathered, counts)
-                first, exact, leaf[EXACT] = k, 1, 1
-                if leaf[SLOT] < 0:
-                    ask(state, CHOOSE, leaf, take_slot(state, free, leaves, limits, k, k), 0)
-                    add_asked(state, words, rows, packed, gathered, histograms)
+            if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
+                leaf[EXACT], state[SMALLER] = 1, k
+                wanted, after, counting = k, RECOUNTED, 1
             else:
                 larger_left = np.int64(2 * (middle - leaf[START]) > leaf[END] - leaf[START])
                 write_split(
@@ -186,19 +191,22 @@ def grow(  # type: ignore[no-untyped-def]
                 )
                 divide(k, q, middle, features, groups, member, integers, numbers, state, leaves, limits)
                 if state[N_LEAVES] < integers[MAX_LEAVES]:
-                    ask_for_children(k, q, state, free, integers, leaves, limits)
+                    after = order_children(k, q, state, free, integers, leaves)
+                    if after != CHOOSE:
+                        wanted = state[SMALLER] if after == SMALL else state[LARGER]
+        elif phase == SMALL:
+            first, large = state[SMALLER], state[LARGER]
+            if leaves[large, SLOT] >= 0:
+                subtract(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]])
+                second = large
+            elif splittable(leaves[large], integers):
+                wanted, after = large, LARGE
+        elif phase == LARGE:
+            first = state[LARGER]
+        elif phase == RECOUNTED and leaves[state[SMALLER], SLOT] < 0:
+            wanted, after = state[SMALLER], AGAIN
         else:
-            small, large = state[SMALLER], state[LARGER]
-            state[PHASE] = CHOOSE
-            if phase == SMALL:
-                first = small
-                if leaves[large, SLOT] >= 0:
-                    subtract(histograms[leaves[large, SLOT]], histograms[leaves[small, SLOT]])
-                    second = large
-                elif splittable(leaves[large], integers):
-                    ask(state, LARGE, leaves[large], take_slot(state, free, leaves, limits, small, large), 0)
-            else:
-                first = large
+            first, exact = state[SMALLER], 1
         for k in (first, second):
             if k < 0:
                 continue
@@ -213,10 +221,21 @@ def grow(  # type: ignore[no-untyped-def]
             elif integers[ORDER] == ANY_ORDER:
                 opened[state[N_OPEN]] = k
                 state[N_OPEN] += 1
-        if state[PHASE] != CHOOSE:
-            if (state[ASK_END] - state[ASK_START]) * words.shape[0] * 8 > integers[WORK]:
+        if wanted >= 0:
+            start, end, slot = leaves[wanted, START], leaves[wanted, END], histograms.shape[0] - 1
+            if not counting:
+                slot = take_slot(state, free, leaves, limits)
+                leaves[wanted, SLOT] = slot
+            state[PHASE], state[ASK_START], state[ASK_END], state[ASK_SLOT] = after, start, end, slot
+            state[ASK_ALL], state[ASK_COUNTS] = everything, counting
+            if (end - start) * words.shape[0] * 8 > integers[WORK]:
                 return True
-            add_asked(state, words, rows, packed, gathered, histograms)
+            h = histograms[slot]
+            clear(h, 0, h.size)
+            if everything:
+                add_all(words, 0, words.shape[0], packed, start, end, h)
+            else:
+                add_some(words, 0, words.shape[0], rows, packed, start, end, gathered, counting, h)
 
 
 @kernel("i8, i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[::1], i8, f8[::1]")
@@ -465,7 +484,8 @@ class Grower:
     def _add_asked(self, state: np.ndarray) -> None:
         memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])
         rows = None if state[ASK_ALL] else memory["rows"]
-        histogram(memory["words"], rows, memory["packed"], start, end, memory["histograms"][state[ASK_SLOT]])
+        h, counting = memory["histograms"][state[ASK_SLOT]], bool(state[ASK_COUNTS])
+        histogram(memory["words"], rows, memory["packed"], start, end, h, counting=counting)
 
     def _grown(self, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
         memory = self.memory

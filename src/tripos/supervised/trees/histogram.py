@@ -139,8 +139,12 @@ def histogram(
     start: int,
     end: int,
     h: np.ndarray,
+    *,
+    counting: bool = False,
 ) -> None:
     """The histogram of rows[start:end], or of the rows start <= i < end where `rows` is None, into h.
+
+    With `counting` each row counts 1 instead of its gradients.
 
     Pieces are blocks of features; where there are too few, the rows are halved as well and the parts added up.
     """
@@ -148,7 +152,7 @@ def histogram(
     threads = thread_count()
     if threads == 1 or (end - start) * blocks * 8 < PARALLEL_WORK:
         clear(h, 0, h.size)
-        _add(words, 0, blocks, rows, packed, start, end, h)
+        _add(words, 0, blocks, rows, packed, start, end, counting, h)
         return
     parts = 1 if blocks >= 2 * threads else -(-2 * threads // blocks)
     edges = np.linspace(start, end, parts + 1).astype(np.int64)
@@ -157,10 +161,10 @@ def histogram(
         b, part = task
         if part == 0:
             clear(h, BLOCK * b, BLOCK * (b + 1))
-            _add(words, b, b + 1, rows, packed, int(edges[0]), int(edges[1]), h)
+            _add(words, b, b + 1, rows, packed, int(edges[0]), int(edges[1]), counting, h)
         else:
             own = others[b, part - 1]
-            _add(words[b : b + 1], 0, 1, rows, packed, int(edges[part]), int(edges[part + 1]), own)
+            _add(words[b : b + 1], 0, 1, rows, packed, int(edges[part]), int(edges[part + 1]), counting, own)
 
     others = np.zeros((blocks, parts - 1, BLOCK), np.int64)
     parallel(piece, [(b, part) for b in range(blocks) for part in range(parts)])
@@ -177,10 +181,11 @@ def _add(
     packed: np.ndarray,
     start: int,
     end: int,
+    counting: bool,
     h: np.ndarray,
 ) -> None:
     if rows is None:
         add_all(words, first, last, packed, start, end, h)
     else:
         gathered = np.empty(GATHERED, np.int64)
-        add_some(words, first, last, rows, packed, start, end, gathered, 0, h)
+        add_some(words, first, last, rows, packed, start, end, gathered, int(counting), h)

@@ -9,11 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.supervised.trees.histogram import (
-    add_all,
-    add_some,
-    clear,
-)
 from tripos.supervised.trees.split import (
     BIN,
     BOUNDED,
@@ -51,8 +46,8 @@ BEST_FIRST, BY_LEVEL, ANY_ORDER = range(3)
 
 # Where a growing tree is.
 PHASE, N_LEAVES, N_NODES, N_LEVELS, N_FREE, N_OPEN = range(6)
-ASK_START, ASK_END, ASK_SLOT, ASK_ALL, SMALLER, LARGER, N_STATE = range(6, 13)
-BEGIN, ROOT, CHOOSE, SMALL, LARGE = range(5)
+ASK_START, ASK_END, ASK_SLOT, ASK_ALL, ASK_COUNTS, SMALLER, LARGER, N_STATE = range(6, 14)
+BEGIN, ROOT, CHOOSE, SMALL, LARGE, RECOUNTED, AGAIN = range(7)
 
 # A node of a finished tree, as integers and as numbers.
 SPLIT_FEATURE, SPLIT_BIN, SPLIT_MISSING, LEFT_CHILD, ROWS, LEVELS, N_NODE = range(7)
@@ -154,14 +149,14 @@ def choose(state, leaves, limits, opened, order):  # type: ignore[no-untyped-def
 
 
 @kernel
-def take_slot(state, free, leaves, limits, keep, other):  # type: ignore[no-untyped-def]
-    """A place for a histogram; where all are taken, that of the leaf that gains least (not `keep` or `other`)."""
+def take_slot(state, free, leaves, limits):  # type: ignore[no-untyped-def]
+    """A place for a histogram; where all are taken, that of the leaf that gains least, but not of the latest two."""
     if state[N_FREE] > 0:
         state[N_FREE] -= 1
         return free[state[N_FREE]]
     worst = -1
     for k in range(state[N_LEAVES]):
-        if leaves[k, SLOT] >= 0 and k != keep and k != other:
+        if leaves[k, SLOT] >= 0 and k != state[SMALLER] and k != state[LARGER]:
             if worst < 0 or limits[k, GAIN] < limits[worst, GAIN]:
                 worst = k
     slot = leaves[worst, SLOT]
@@ -239,16 +234,12 @@ def divide(k, q, middle, features, groups, member, integers, numbers, state, lea
 
 
 @kernel
-def ask(state, phase, leaf, slot, everything):  # type: ignore[no-untyped-def]
-    """A histogram is wanted of the leaf's rows, before `phase`."""
-    leaf[SLOT] = slot
-    state[PHASE], state[ASK_SLOT], state[ASK_ALL] = phase, slot, everything
-    state[ASK_START], state[ASK_END] = leaf[START], leaf[END]
+def order_children(k, q, state, free, integers, leaves):  # type: ignore[no-untyped-def]
+    """After a split into leaves k and q: the larger side keeps the parent's histogram; returns what comes next.
 
-
-@kernel
-def ask_for_children(k, q, state, free, integers, leaves, limits):  # type: ignore[no-untyped-def]
-    """What to add up after a split into leaves k and q: the smaller side, the larger where the parent's is lost."""
+    SMALL wants the smaller side's, which is also what the larger side's comes from; LARGE wants the larger side's
+    where the parent's is lost; CHOOSE wants nothing.
+    """
     small, large = k, q
     if leaves[k, END] - leaves[k, START] <= leaves[q, END] - leaves[q, START]:
         leaves[q, SLOT], leaves[k, SLOT] = leaves[k, SLOT], -1
@@ -257,30 +248,9 @@ def ask_for_children(k, q, state, free, integers, leaves, limits):  # type: igno
     state[SMALLER], state[LARGER] = small, large
     if not splittable(leaves[large], integers):
         give_slot(state, free, leaves[large])
-    if leaves[large, SLOT] >= 0 or splittable(leaves[small], integers):
-        ask(state, SMALL, leaves[small], take_slot(state, free, leaves, limits, small, large), 0)
-    elif splittable(leaves[large], integers):
-        ask(state, LARGE, leaves[large], take_slot(state, free, leaves, limits, small, large), 0)
-    else:
-        state[PHASE] = CHOOSE
-
-
-@kernel
-def add_asked(state, words, rows, packed, gathered, histograms):  # type: ignore[no-untyped-def]
-    """Adds up the histogram that is asked for."""
-    h = histograms[state[ASK_SLOT]]
-    clear(h, 0, h.size)
-    if state[ASK_ALL]:
-        add_all(words, 0, words.shape[0], packed, state[ASK_START], state[ASK_END], h)
-    else:
-        add_some(words, 0, words.shape[0], rows, packed, state[ASK_START], state[ASK_END], gathered, 0, h)
-
-
-@kernel
-def count_rows(leaf, words, rows, packed, gathered, counts):  # type: ignore[no-untyped-def]
-    """The rows of a leaf in each bin."""
-    clear(counts, 0, counts.size)
-    add_some(words, 0, words.shape[0], rows, packed, leaf[START], leaf[END], gathered, 1, counts)
+    elif leaves[large, SLOT] < 0 and not splittable(leaves[small], integers):
+        return LARGE
+    return SMALL if leaves[large, SLOT] >= 0 or splittable(leaves[small], integers) else CHOOSE
 
 
 @kernel
