@@ -206,6 +206,8 @@ class Sampling:
     def draw(self, step: int, n_rows: int, n_features: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Rows (rising) and marks of features of a step; None for all."""
         rows = usable = None
+        if self.rows == 1.0 and self.features == 1.0:
+            return rows, usable
         rng = np.random.default_rng((self.seed, step))
         if self.rows < 1.0:
             size = max(1, int(round(self.rows * n_rows)))

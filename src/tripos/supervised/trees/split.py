@@ -179,9 +179,15 @@ def scan_category(  # type: ignore[no-untyped-def]
     """The best subset of levels; writes it as 256 bits. Gain (in integer units) and the sum on the left."""
     gu, hu = numbers[G_UNIT], numbers[H_UNIT]
     n = order_levels(h, n_bins, missing, numbers, order, score)
+    listed = np.int64(0)
+    for k in range(n):
+        listed += h[order[k]]
+    directions = (
+        1 if listed == total else 2
+    )  # with all levels listed, what begins at the other end is the rest
     best, best_sum, cut = 0.0, np.int64(0), 0
     reverse_best = 0
-    for backwards in range(2):
+    for backwards in range(directions):
         left, rows = np.int64(0), np.int64(0)
         for k in range(n):
             b = order[n - 1 - k] if backwards else order[k]
