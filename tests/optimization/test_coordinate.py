@@ -183,3 +183,25 @@ def test_what_has_no_columns_or_no_curvature_is_refused():
         minimize(lambda x: x @ x, np.ones(2), "coordinate-descent", gradient=lambda x: 2 * x)
     with pytest.raises(TypeError, match="absolute loss"):
         minimize(linear_risk(X, y, "absolute", penalty=L1(0.1)), np.zeros(9), "coordinate-descent")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sweeps_over_all_columns_end_where_scikit_learn_does(
+    order: str, shift: float, weighted: bool
+) -> None:
+    from sklearn.linear_model import Lasso
+
+    rng = np.random.default_rng(0)
+    X = np.asarray(rng.normal(size=(6000, 150)) + shift, order=order)
+    y = X @ rng.normal(size=150) + rng.normal(size=6000)
+    s = rng.uniform(0.5, 2.0, 6000) if weighted else None
+    columns = columns_of(X, s, centred=True)
+    target, _ = columns.target(y)
+    problem = WorkingSet(columns, target, once=True)
+    solution = problem.solve(Rules(l1=0.01 * columns.weight))
+    peer = Lasso(alpha=0.01).fit(X, y, sample_weight=s)
+    assert not problem.members.size  # no working set was needed
+    assert solution.n_iter == peer.n_iter_
+    np.testing.assert_allclose(solution.w, peer.coef_, rtol=0, atol=1e-9)

@@ -29,6 +29,7 @@ import numpy as np
 from tripos.optimization.coordinate_columns import FEW, DenseColumns, SparseColumns
 from tripos.optimization.coordinate_gram import Listener, Order, Quadratic, Rules, Solution, cyclic
 from tripos.optimization.coordinate_kernels import gap_of, screen, suspects
+from tripos.optimization.coordinate_sweeps import Sweeps
 
 SNAPSHOTS = 64  # residuals at which products were computed that are remembered
 ENTRANTS = 100  # columns that enter at once, or as many as there are in the solution
@@ -49,10 +50,21 @@ class WorkingSet:
         As `columns.target` gives it.
     order : callable, optional
         Draws the columns to visit: (sweeps, m) -> numbers, sweep by sweep.
+    once : bool
+        Whether one strength is all that is asked for: then a few sweeps over all columns are tried first where
+        most of them enter (`coordinate_sweeps`).
     """
 
-    def __init__(self, columns: DenseColumns | SparseColumns, y: np.ndarray, order: Order = cyclic) -> None:
+    def __init__(
+        self,
+        columns: DenseColumns | SparseColumns,
+        y: np.ndarray,
+        order: Order = cyclic,
+        *,
+        once: bool = False,
+    ) -> None:
         self.columns, self.y, self.order = columns, y, order
+        self.once = once and isinstance(columns, DenseColumns)
         self.y2 = float(y @ y)
         d = columns.n_features
         self.norm = np.sqrt(columns.square)
@@ -93,7 +105,16 @@ class WorkingSet:
         self.settled[:] = self.columns.square == 0.0
         self.settled[self.members] = True
         self._resting = False
-        done, stuck = 0, 0
+        done, stuck = 0.0, 0
+        if self.once and not len(self.members) and self.order is cyclic:
+            self.once = False
+            sweeps = Sweeps(self.columns, self.y, self.known)
+            if sweeps.promising(rules):
+                solution = sweeps.solve(rules, listener)
+                if solution is not None:
+                    return solution
+                done = sweeps.done
+                self.start(sweeps.w)
         for _ in range(ROUNDS):
             new, largest = self._look(rules)
             w, objective, gap, scale = self._state(rules, largest)
@@ -109,12 +130,17 @@ class WorkingSet:
                 )  # fmt: skip
             self._enter(self._chosen(new, w))
             target = INNER * goal if not len(new) else max(INNER * goal, EASE * gap)
-            made = self._descend(rules, target * FINER**stuck, rules.max_iter - done)
+            share = max(1, len(self.members)) / max(
+                1, self.columns.n_features
+            )  # a sweep over few is part of one
+            made = self._descend(rules, target * FINER**stuck, int(np.ceil((rules.max_iter - done) / share)))
             stuck = stuck + 1 if not len(new) else 0
-            done += made
+            done += share * made
         coefficients = np.zeros(self.columns.n_features)
         coefficients[self.members] = w
-        return Solution(coefficients, gap, rules.tol * self.y2, done, objective)
+        return Solution(
+            coefficients, gap, rules.tol * self.y2, min(int(np.ceil(done)), rules.max_iter), objective
+        )
 
     def measured(self, w: np.ndarray, rules: Rules) -> Solution:
         """A solution found elsewhere, with its gap."""

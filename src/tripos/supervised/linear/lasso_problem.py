@@ -29,6 +29,7 @@ from tripos.supervised.linear.normal import NormalEquations
 Listener = Callable[[float], bool]
 
 GRAM_COLUMNS = 512  # columns up to which all products are formed for one fit
+GRAM_ALWAYS, GRAM_WORK = 128, 1e9  # of which up to so many always, and more for so many products: some 40 ms
 GRAM_PATH = 2048  # and for many
 GRAM_WIDE = 512  # and for many with fewer rows than columns
 GRAM_SPARSE = 128  # and of sparse rows for one fit
@@ -58,6 +59,8 @@ def prefers_gram(X: Any, precompute: Any, *, many: bool) -> bool:
         return True
     if sp.issparse(X):
         return bool(d <= GRAM_SPARSE and n > d)
+    if not many and d > GRAM_ALWAYS and n * d * d > GRAM_WORK:
+        return False  # a few sweeps over the columns may do
     return bool(n >= d and d <= (GRAM_PATH if many else GRAM_COLUMNS))
 
 
@@ -155,7 +158,7 @@ class LassoProblem:
                 for c, (target, _) in zip(products, prepared)
             ]
         else:
-            targets = [WorkingSet(columns, target, order) for target, _ in prepared]
+            targets = [WorkingSet(columns, target, order, once=not many) for target, _ in prepared]
         return cls(targets, columns.mean, np.array([mean for _, mean in prepared]), columns.weight)
 
     @classmethod
