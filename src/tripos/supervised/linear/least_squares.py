@@ -38,8 +38,9 @@ from tripos.supervised.linear.normal import (
     least_norm,
     singular_values,
 )
-from tripos.supervised.linear.operator import CentredProducts, target_means
+from tripos.supervised.linear.operator import target_means
 from tripos.supervised.linear.statistics import SquaredLossModel
+from tripos.supervised.linear.text_products import solve_products
 
 NAMED_COLUMNS = 5
 SPARSE_TOLERANCE = 1e-4  # of `tol`, for the residual of the normal equations
@@ -359,16 +360,18 @@ class LinearRegression(SquaredLossModel, Regressor):
     def _fit_products(self, training: Training, single: bool) -> None:
         Y = training.y.reshape(len(training.y), -1)
         y_mean = target_means(Y, training.sample_weight, fit_intercept=self.fit_intercept)
-        products = CentredProducts.of(training, Y.shape[1], fit_intercept=self.fit_intercept)
-        found = products.solve(
-            products.target(Y, y_mean),
+        found, b = solve_products(
+            training,
+            Y,
+            y_mean,
             np.zeros(Y.shape[1]),
+            fit_intercept=self.fit_intercept,
             tol=SPARSE_TOLERANCE * self.tol,
             max_iter=max(1000, 4 * min(training.X.shape)),
         )
         if found.missing:
             self._warn_unconverged(found.missing)
-        self._set_coefficients(found.W, y_mean - products.center @ found.W, single, training.X.dtype)
+        self._set_coefficients(found.W, b, single, training.X.dtype)
 
     def _set_rank(self, solution: Solution, n_rows: int, dtype: Any) -> None:
         self.rank_ = solution.rank

@@ -24,8 +24,9 @@ from tripos.optimization.nonnegative import nonnegative_quadratic
 from tripos.state import Array, Text
 from tripos.supervised.linear.dual import DualRows
 from tripos.supervised.linear.normal import NormalEquations, least_norm, penalised
-from tripos.supervised.linear.operator import CentredProducts, target_means
+from tripos.supervised.linear.operator import target_means
 from tripos.supervised.linear.statistics import SquaredLossModel
+from tripos.supervised.linear.text_products import solve_products
 
 ITERATIVE = {"sparse_cg", "lsqr", "sag", "saga"}
 # Of `tol`: so that the objective is not above that of solvers that stop there. On Enron spam, 34k texts, 0.3 left it
@@ -166,11 +167,13 @@ class PenalisedModel(SquaredLossModel):
         y_mean = target_means(Y, training.sample_weight, fit_intercept=self.fit_intercept)
         max_iter = self.max_iter or max(1000, 4 * min(training.X.shape))
         self.solver_ = "sparse_cg"
-        products = CentredProducts.of(training, Y.shape[1], fit_intercept=self.fit_intercept)
         with self._progress(max_iter) as progress:
-            found = products.solve(
-                products.target(Y, y_mean),
+            found, b = solve_products(
+                training,
+                Y,
+                y_mean,
                 alpha,
+                fit_intercept=self.fit_intercept,
                 tol=ITERATIVE_TOLERANCE * self.tol,
                 max_iter=max_iter,
                 on_step=progress.step,
@@ -178,7 +181,7 @@ class PenalisedModel(SquaredLossModel):
         if found.missing and not progress.stopped:
             self._warn_unconverged(found.missing)
         self.n_iter_ = np.maximum(found.steps, 1)
-        self._set_coefficients(found.W, y_mean - products.center @ found.W, single, training.X.dtype)
+        self._set_coefficients(found.W, b, single, training.X.dtype)
 
     def _facts(self) -> dict[str, str]:
         return {"alpha": str(self.alpha), "solver": self.solver_, **super()._facts()}

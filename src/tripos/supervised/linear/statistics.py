@@ -36,6 +36,7 @@ class SquaredLossModel(LinearModel):
 
     mergeable: ClassVar[bool] = True
     interpretability: ClassVar[str] = "high"
+    canonical_csr: ClassVar[bool] = False  # where a scatter is formed, `moments` sorts
     state: ClassVar[dict[str, Any]] = {
         "coef_": Array("f", (("features",), ("targets", "features"))),
         "intercept_": OneOf(Number("f"), Array("f", ("targets",))),
