@@ -104,6 +104,8 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     interpretability : {"high", "medium", "low"}
     canonical_csr : bool
         Whether a CSR matrix is sorted and its duplicates summed before the learner sees it.
+    canonical_scores : bool
+        Whether that is needed at prediction too, where `canonical_csr` asks for it.
     """
 
     needs: ClassVar[Needs] = Needs()
@@ -117,6 +119,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     exceptions: ClassVar[Mapping[str, str]] = {}
     interpretability: ClassVar[str] = "medium"
     canonical_csr: ClassVar[bool] = True
+    canonical_scores: ClassVar[bool] = True
 
     _width: int = -1  # columns a plain float array must have to pass unchecked; -1: always check
     _encoded_width: int = -1  # columns that `encoder_` makes, which is what the parameters are for
@@ -243,7 +246,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         self._width = array.shape[1]
         return array
 
-    def _plain_numbers(self, X: Any, *, reset: bool) -> Any:
+    def _plain_numbers(self, X: Any, *, reset: bool, canonical: bool = True) -> Any:
         """X as a float array or CSR matrix (possibly with NaN), or None where it needs an encoder."""
         if inputs.is_table(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -262,7 +265,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             order="C",
             ensure_all_finite=False,
         )
-        return inputs.as_kernel_input(array, canonical=self.canonical_csr)
+        return inputs.as_kernel_input(array, canonical=canonical and self.canonical_csr)
 
     def _check_some_rows(self, X: Any) -> None:
         if _num_samples(X) == 0:
@@ -341,7 +344,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if getattr(self, "encoder_", None) is not None:
             return self._encoded(X)
-        array = self._plain_numbers(_as_array_like(X), reset=False)
+        array = self._plain_numbers(_as_array_like(X), reset=False, canonical=self.canonical_scores)
         if array is None:
             raise ValueError(self._describe_unexpected_cells(X))
         self._reject_nonfinite(array)

@@ -60,13 +60,15 @@ def kernel_array(a: Any, dtype: Any = None) -> np.ndarray:
     return np.array(array, dtype=wanted, order="C", copy=True, subok=False)
 
 
-def kernel_csr(X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def kernel_csr(X: Any, *, ordered: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bring a sparse matrix to canonical CSR arrays: sorted columns, no duplicates, indices in range.
 
     Parameters
     ----------
     X : sparse matrix or array of shape (n_rows, n_columns)
         Left as it is: where it is not canonical, a copy is sorted and summed.
+    ordered : bool, default=True
+        False leaves entries as they stand, for kernels to which neither order nor duplicates matter.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def kernel_csr(X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise TypeError(f"Expected a SciPy sparse matrix, got {type(X).__name__}.")
     rows = X if X.format == "csr" else X.tocsr()
     _check_structure(rows)
-    if not rows.has_canonical_format:
+    if ordered and not rows.has_canonical_format:
         rows = rows.copy()
         rows.sum_duplicates()
     float_type = rows.dtype if rows.dtype in (np.float32, np.float64) else np.float64

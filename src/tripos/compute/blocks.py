@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from tripos.compute.arrays import kernel_array
 
 BLOCK_BYTES = 4 << 20
+SPARSE_SHARE = 8  # bytes of CSR in a block for each byte of a float64 vector of its columns, at least
 ROWS_MULTIPLE = 64  # whole cache lines of any column of results
 
 Matrix: TypeAlias = Any  # ndarray of shape (rows, features), or CSR of the same shape
@@ -246,6 +247,8 @@ def _in_memory(parts: list[_Part], rows: int | None) -> Blocks:
         stored = sum(part.X.nnz for part in parts)
         row_bytes = stored / max(n_rows, 1) * (dtype.itemsize + parts[0].X.indices.itemsize)
     step = _checked_rows(rows, row_bytes)
+    if sparse and rows is None:  # else adding up a vector of all columns, block by block, takes as long as the pass
+        step = max(step, int(SPARSE_SHARE * 8 * width / max(row_bytes, 1.0)))
     spans = list(_spans([part.X.shape[0] for part in parts], step))
 
     def read() -> Iterator[Block]:

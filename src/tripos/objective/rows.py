@@ -155,12 +155,12 @@ class SparseRows:
 Rows = DenseRows | SparseRows
 
 
-def rows_of(block: Block, y: Any, weight: Any = None) -> Rows:
-    """The block's X with a target and weights in the form the passes take."""
+def rows_of(block: Block, y: Any, weight: Any = None, *, ordered: bool = True) -> Rows:
+    """The block's X with a target and weights in the form the passes take; Hessians need `ordered` entries."""
     dtype = block.X.dtype
     s = _NONE.astype(dtype) if weight is None else kernel_array(weight, dtype)
     if sp.issparse(block.X):
-        return SparseRows(*kernel_csr(block.X), block.X.shape[1], y, s)
+        return SparseRows(*kernel_csr(block.X, ordered=ordered), block.X.shape[1], y, s)
     return DenseRows(kernel_array(block.X), y, s)
 
 

@@ -25,7 +25,7 @@ HALVINGS = 40
 def least_subgradient(x: np.ndarray, g: np.ndarray, l1: np.ndarray) -> np.ndarray:
     """The element of least norm of g + l1 d|x|."""
     at_zero = np.sign(g) * np.maximum(np.abs(g) - l1, 0.0)
-    return np.where(x == 0.0, at_zero, g + l1 * np.sign(x))
+    return np.asarray(np.where(x == 0.0, at_zero, g + l1 * np.sign(x)))
 
 
 def orthantwise(

@@ -77,7 +77,7 @@ def descend_quadratic(H, g, l1, x, d, Hd, sweeps, tol):  # type: ignore[no-untyp
 
 def violations(x: np.ndarray, g: np.ndarray, l1: np.ndarray) -> np.ndarray:
     """Distance of -g from the subdifferential of sum_j l1_j |x_j|, by coordinate: 0 at the minimum alone."""
-    return np.where(x == 0.0, np.maximum(np.abs(g) - l1, 0.0), np.abs(g + l1 * np.sign(x)))
+    return np.asarray(np.where(x == 0.0, np.maximum(np.abs(g) - l1, 0.0), np.abs(g + l1 * np.sign(x))))
 
 
 def quadratic_lasso(H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray, share: float) -> np.ndarray:

@@ -7,6 +7,7 @@ Several labels at once (`multilabel`, a matrix of 0 and 1) give a column each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from tripos.supervised.linear.model import LinearModel
 class BinarisedClassifier(LinearModel, Classifier):
     """A classifier whose scores are a regression on +1 and -1."""
 
-    state: ClassVar[dict[str, Any]] = {"multilabel_": Flag()}
+    state: ClassVar[Mapping[str, Any]] = {"multilabel_": Flag()}
 
     class_weight: Any
     multilabel_: bool

@@ -27,9 +27,11 @@ from typing import Any
 
 import numpy as np
 
+from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import Block, Blocks
 from tripos.compute.executor import reduce_blocks
+from tripos.objective.frequency import ByFrequency
 from tripos.objective.losses import LOG, SOFTMAX
 from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
@@ -57,6 +59,16 @@ TINY = float(np.finfo(np.float64).tiny)
 METHODS = ("irls", "gradient-descent", "sgd")  # solver names that mean this very method
 DIVERGING = 0.1  # change of a score by one Newton step, at a minimum, that betrays a minimum at infinity
 NEARLY_CERTAIN = 1e-3  # mean loss below which every row may be on its own side
+
+
+@kernel("f8[::1], f8, f8[::1], f8[::1], f8, f8, f8[::1]")
+def scaled_slopes(g, slope, mean, variance, bend, ridge, step):  # type: ignore[no-untyped-def]
+    """step_j = (g_j - mean_j slope) / (bend variance_j + ridge); returns step'mean."""
+    along = 0.0
+    for j in range(mean.size):
+        step[j] = (g[j] - mean[j] * slope) / (bend * variance[j] + ridge)
+        along += step[j] * mean[j]
+    return along
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ class Problem:
         intercept_scaling: float | None,
         l1_ratio: float = 0.0,
         rest: int | None = None,
+        ordered: bool = True,
     ) -> Problem:
         """Rows prepared once where they are in memory.
 
@@ -130,6 +143,8 @@ class Problem:
             Factors of the rows' weights.
         rest : int, optional
             The class that is told from all others together; by default all are told apart.
+        ordered : bool, default=True
+            Whether the entries of sparse rows have to be sorted, as Hessians need them.
         """
         binary = len(class_weight) == 2 or rest is not None
         weighted = bool((class_weight != 1.0).any())
@@ -140,8 +155,9 @@ class Problem:
             if weighted:
                 weight = class_weight[codes] if weight is None else weight * class_weight[codes]
             if binary:
-                return rows_of(block, (codes == (1 if rest is None else rest)).astype(blocks.dtype), weight)
-            return rows_of(block, codes, weight)
+                target = (codes == (1 if rest is None else rest)).astype(blocks.dtype)
+                return rows_of(block, target, weight, ordered=ordered)
+            return rows_of(block, codes, weight, ordered=ordered)
 
         source: Iterable[Block | Rows] = [prepare(b) for b in blocks] if blocks.in_memory else blocks
         risk = Risk(
@@ -223,7 +239,19 @@ class Problem:
             return self._newton_from_sample(theta, stopping, warm), "newton"
         if small:
             return newton(self.risk, theta, stopping), "newton"
-        return lbfgs(self.risk, theta, self._closer(stopping), inverse=self._diagonal_inverse(theta)), "lbfgs"
+        return self._quasi_newton(theta, self._closer(stopping)), "lbfgs"
+
+    def _quasi_newton(self, theta: np.ndarray, stopping: Stopping) -> Result:
+        """L-BFGS; over text, with the frequent words side by side."""
+        found = ByFrequency.of(self.risk)
+        if found is None:
+            return lbfgs(self.risk, theta, stopping, inverse=self._diagonal_inverse(theta))
+        problem, listener = replace(self, risk=found.risk), stopping.on_step
+        if listener is not None:
+            stopping = replace(stopping, on_step=lambda step, value, x: listener(step, value, found.back(x)))
+        start = found.forth(theta)
+        result = lbfgs(problem.risk, start, stopping, inverse=problem._diagonal_inverse(start))
+        return replace(result, x=found.back(result.x))
 
     def _closer(self, stopping: Stopping) -> Stopping:
         """Limits of L-BFGS, with one step more: where steps bring much, the last one may have brought
@@ -253,7 +281,7 @@ class Problem:
         """The method of `tripos.optimization` that was asked for, as it is."""
         if solver == "irls":  # softmax: the same step, with a matrix of working weights for each row
             return (irls if self.risk.n_outputs == 1 else newton)(self.risk, theta, stopping)
-        options = {"learning_rate": rate}
+        options: dict[str, Any] = {"learning_rate": rate}
         if solver == "sgd":
             options |= {
                 "schedule": "inverse-scaling",
@@ -299,15 +327,17 @@ class Problem:
         if not free:
             mean, variance = np.zeros(d), variance + mean * mean
         at_start = self._base_curvature(theta)
+        ridge = risk.penalty.curvature + TINY
 
         def inverse(g: np.ndarray, value: float) -> np.ndarray:
-            bend = np.minimum(at_start, max(value, LEAST_CURVATURE))[:, None]
+            bend = np.minimum(at_start, max(value, LEAST_CURVATURE))
             g = g.reshape(K, d + free)
             step = np.empty_like(g)
-            slopes = g[:, :d] - mean * g[:, d:] if free else g
-            step[:, :d] = slopes / (bend * variance + (risk.penalty.curvature + np.finfo(float).tiny))
-            if free:
-                step[:, d:] = g[:, d:] / (bend + risk.intercept_penalty) - (step[:, :d] @ mean)[:, None]
+            for k in range(K):
+                slope = g[k, d] if free else 0.0
+                along = scaled_slopes(g[k], slope, mean, variance, bend[k], ridge, step[k])
+                if free:
+                    step[k, d] = slope / (bend[k] + risk.intercept_penalty) - along
             return step.reshape(-1)
 
         return inverse

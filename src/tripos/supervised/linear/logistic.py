@@ -15,7 +15,14 @@ from tripos.base import Training
 from tripos.errors import DataWarning
 from tripos.optimization.result import NotFinite, Result
 from tripos.state import Array, Number, Text
-from tripos.supervised.linear.likelihood import METHODS, Counts, Problem, class_factors, count
+from tripos.supervised.linear.likelihood import (
+    METHODS,
+    NEWTON_PARAMETERS,
+    Counts,
+    Problem,
+    class_factors,
+    count,
+)
 from tripos.supervised.linear.logistic_model import LogisticModel
 from tripos.supervised.linear.logistic_penalty import OWN_SOLVERS, SOLVERS, Asked, asked_penalty
 from tripos.supervised.linear.logistic_rest import fit_one_vs_rest
@@ -118,6 +125,7 @@ class LogisticRegression(LogisticModel):
     array([[0.5, 0.5]])
     """
 
+    canonical_csr: ClassVar[bool] = False  # where a Hessian is formed, `Problem` sorts
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None, Hidden(StrOptions({"deprecated"}))],
         "C": [Interval(Real, 0, None, closed="right")],
@@ -253,7 +261,13 @@ class LogisticRegression(LogisticModel):
             fit_intercept=self.fit_intercept,
             intercept_scaling=self.intercept_scaling if self.solver == "liblinear" else None,
             rest=rest,
+            ordered=not self._needs_no_order(training),
         )
+
+    def _needs_no_order(self, training: Training) -> bool:
+        """Whether L-BFGS is the only way to go, which forms no Hessian: sorting text took a sixth of the fit."""
+        plain = self.solver not in ("newton-cholesky", *METHODS) and not asked_penalty(self).l1_ratio
+        return plain and training.n_features > NEWTON_PARAMETERS
 
     def _solve(
         self, problem: Problem, theta: np.ndarray, progress: Progress, *, warm: bool

@@ -129,9 +129,9 @@ class SparseProblem:
             _columns(rows, columns) for rows in risk.blocks if not isinstance(rows, Block)
         ]
         part = replace(risk, blocks=blocks, n_features=len(columns))
-        inside = np.arange(risk.n_parameters).reshape(risk.n_outputs, -1)
-        places = np.append(columns, np.arange(risk.n_features, inside.shape[1]))
-        inside = inside[:, places].reshape(-1)
+        positions = np.arange(risk.n_parameters).reshape(risk.n_outputs, -1)
+        places = np.append(columns, np.arange(risk.n_features, positions.shape[1]))
+        inside = positions[:, places].reshape(-1)
         tol = max(SET_SHARE * float(violation.max(initial=0.0)), 0.5 * stopping.tol)
         last = tol <= stopping.tol
         own = Stopping(

@@ -6,7 +6,7 @@ eta = X w + b
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +30,7 @@ class LinearModel(Estimator):
     (n_outputs,).
     """
 
+    canonical_scores: ClassVar[bool] = False  # a sum over what is stored
     coef_: Any
     intercept_: Any
 

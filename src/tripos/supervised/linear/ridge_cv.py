@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -31,7 +32,7 @@ class CrossValidatedRidge(LinearModel):
     }
     interpretability: ClassVar[str] = "high"
     needs: ClassVar[Needs] = Needs(scale="standard")
-    state: ClassVar[dict[str, Any]] = {
+    state: ClassVar[Mapping[str, Any]] = {
         "coef_": Array("f", (("features",), ("targets", "features"))),
         "intercept_": OneOf(Number("f"), Array("f", ("targets",))),
         "alpha_": OneOf(Number("f", low=0.0), Array("f", ("targets",), low=0.0)),
@@ -124,6 +125,10 @@ class CrossValidatedRidge(LinearModel):
 
 def _keep_best(best: dict[str, Any], answer: Unseen, score: np.ndarray) -> None:
     """Takes over the targets (all of them, where one score stands for all) that are better than before."""
+    if len(answer.b) == len(score) == 1:
+        if not best or score[0] > best["score"][0]:
+            best.update(alpha=np.full(1, answer.alpha), score=score, w=answer.w, b=answer.b)
+        return
     if not best:
         best.update(alpha=np.full(len(score), answer.alpha), score=score.copy(), w=answer.w, b=answer.b)
         return

@@ -56,7 +56,8 @@ class _SaidClass(ClassifierMixin, BaseEstimator):
     def predict(self, X: np.ndarray) -> np.ndarray:
         scores = self.decision_function(X)
         codes = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        return np.asarray(self.classes)[codes]
+        labels: np.ndarray = np.asarray(self.classes)[codes]
+        return labels
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,11 @@ class Scorer:
     def of_errors(self, errors: np.ndarray, Y: np.ndarray, s: np.ndarray | None, several: bool) -> np.ndarray:
         """Scores of shape (1,), or (n_targets,) for `several` choices."""
         if self.scorer is None:
-            squares = np.average(errors * errors, axis=0, weights=s)
-            return np.asarray(-squares if several else -squares.mean(keepdims=True))
+            if s is None:
+                squares = np.einsum("ij,ij->j", errors, errors) / len(errors)
+            else:
+                squares = np.einsum("ij,ij,i->j", errors, errors, s) / s.sum()
+            return np.asarray(-squares if several else -squares.sum(keepdims=True) / len(squares))
         predictions = Y - errors
         if several:
             return np.array([self.score(predictions[:, k], Y[:, k], s) for k in range(Y.shape[1])])
@@ -98,13 +102,14 @@ class Scorer:
         if y.ndim == 1:
             return y
         codes = (y[:, 0] > 0).astype(np.intp) if y.shape[1] == 1 else y.argmax(axis=1)
-        return np.asarray(self.classes)[codes]
+        labels: np.ndarray = np.asarray(self.classes)[codes]
+        return labels
 
     def kept(self, errors: np.ndarray, Y: np.ndarray, s: np.ndarray | None) -> np.ndarray:
         """What `cv_results_` holds of one penalty, shape (n_rows, n_targets)."""
         if self.scorer is not None:
             return np.asarray(Y - errors)
-        return errors * errors * (1.0 if s is None else s[:, None])
+        return np.asarray(errors * errors * (1.0 if s is None else s[:, None]))
 
 
 def fold_scores(
