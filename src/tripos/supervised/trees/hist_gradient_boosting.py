@@ -109,8 +109,8 @@ class HistGradientBoostingClassifier(HistogramBoosting, Classifier):
     >>> from tripos import HistGradientBoostingClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = HistGradientBoostingClassifier(max_iter=20).fit(X, y)
-    >>> round(model.score(X, y), 2)
-    1.0
+    >>> model.score(X, y) > 0.95
+    True
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
