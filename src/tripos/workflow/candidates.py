@@ -94,7 +94,11 @@ CHOOSES_ITSELF = {
     "LogisticRegressionCV": "LogisticRegression",
 }
 #: Learners that another one covers on a table, and what that one adds.
-COVERED = {"CategoricalNB": "NaiveBayes counts categories in the same way, and takes numbers as well"}
+COVERED = {
+    "CategoricalNB": "NaiveBayes counts categories in the same way, and takes numbers as well",
+    "BoostedTreesClassifier": "HistGradientBoostingClassifier grows the same trees",
+    "BoostedTreesRegressor": "HistGradientBoostingRegressor grows the same trees",
+}
 #: Measures that the conditional median minimises, which least squares does not aim at.
 OF_THE_MEDIAN = (
     *("mean_absolute_error", "median_absolute_error", "d2_absolute_error_score", "mean_pinball_loss"),

@@ -49,11 +49,12 @@ class Columns(TreeModel):
                 )
             return np.flatnonzero(chosen)
         if chosen.dtype.kind in "iu":
-            if chosen.min() < 0 or chosen.max() >= n:
+            if chosen.min() < -n or chosen.max() >= n:
                 raise ValueError(
-                    f"categorical_features set as integer indices must be in [0, n_features - 1], got {chosen.tolist()}"
+                    "categorical_features set as integer indices must be in [0, n_features - 1], or negative to count "
+                    f"from the end, for {n} features; got {chosen.tolist()}"
                 )
-            return chosen
+            return chosen % n
         if chosen.dtype.kind in "UO" and all(isinstance(name, str) for name in chosen):
             known = getattr(self, "feature_names_in_", None)
             if known is None:
