@@ -292,3 +292,52 @@ def test_summary_shows_columns_rows_and_fit(diabetes):
     assert re.search(r"Rows: +442", text)
     assert f"{model.score(frame, diabetes.y):.4f}" in text
     assert f"{model.coef_[3]:.4f}" in next(line for line in text.splitlines() if line.startswith("d "))
+
+
+def one_hot(levels, n=1500, seed=0):
+    """CSR of 0 and 1: one group of columns for each number of levels."""
+    rng = np.random.default_rng(seed)
+    codes = [rng.permutation(np.arange(n) % k) for k in levels]
+    return sp.csr_array(sp.hstack([sp.csr_array(np.eye(k)[c]) for k, c in zip(levels, codes)])), codes
+
+
+def test_wide_sparse_columns_that_are_independent_are_left_in_peace(recwarn):
+    X, _ = one_hot([600])
+    LinearRegression(fit_intercept=False).fit(X, np.arange(1500.0))
+    assert not [w for w in recwarn if w.category is DataWarning]
+
+
+def test_a_duplicate_and_a_constant_among_wide_sparse_columns_are_named():
+    rng = np.random.default_rng(0)
+    X = sp.random_array((1500, 600), density=0.02, rng=rng, format="csr")
+    X = sp.csr_array(sp.hstack([X, X[:, [7]], np.ones((1500, 1))]))
+    with pytest.warns(DataWarning, match=r"2 of 602 columns say nothing new.*follows from") as w:
+        LinearRegression().fit(X, rng.normal(size=1500))
+    assert "'x601' (is constant)" in str(w[0].message)
+    assert "'x7'" in str(w[0].message)
+    assert "'x600'" in str(w[0].message)
+
+
+def test_the_dummy_trap_in_wide_sparse_columns_is_named():
+    rng = np.random.default_rng(0)
+    noise = sp.random_array((1500, 550), density=0.02, rng=rng, format="csr")
+    trap, _ = one_hot([4])
+    with pytest.warns(DataWarning, match=r"1 of 554 columns.*'x55[0-3]' \(follows from 'x55") as w:
+        LinearRegression().fit(sp.csr_array(sp.hstack([noise, trap])), rng.normal(size=1500))
+    assert str(w[0].message).count("x55") == 4
+
+
+def test_the_dummy_trap_in_dense_columns_is_named(recwarn):
+    trap, codes = one_hot([3])
+    X = np.column_stack([trap.toarray(), np.random.default_rng(1).normal(size=1500)])
+    with pytest.warns(DataWarning, match=r"1 of 4 columns.*follows from"):
+        LinearRegression().fit(X, codes[0])
+    recwarn.clear()
+    LinearRegression(fit_intercept=False).fit(X, codes[0])
+    assert not [w for w in recwarn if w.category is DataWarning]
+
+
+def test_wide_sparse_rows_that_are_too_few_are_said():
+    X = sp.random_array((40, 700), density=0.05, rng=np.random.default_rng(0), format="csr")
+    with pytest.warns(DataWarning, match="40 rows determine at most 39 of 700"):
+        LinearRegression().fit(X, np.arange(40.0))

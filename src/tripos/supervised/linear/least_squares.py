@@ -41,6 +41,7 @@ from tripos.supervised.linear.normal import (
 from tripos.supervised.linear.operator import target_means
 from tripos.supervised.linear.statistics import SquaredLossModel
 from tripos.supervised.linear.text_products import solve_products
+from tripos.supervised.linear.wide_collinearity import dependent_sparse_columns
 
 NAMED_COLUMNS = 5
 SPARSE_TOLERANCE = 1e-4  # of `tol`, for the residual of the normal equations
@@ -372,6 +373,19 @@ class LinearRegression(SquaredLossModel, Regressor):
         if found.missing:
             self._warn_unconverged(found.missing)
         self._set_coefficients(found.W, b, single, training.X.dtype)
+        self._warn_sparse_collinear(training)
+
+    def _warn_sparse_collinear(self, training: Training) -> None:
+        n, d = training.X.shape
+        if n <= d:
+            rank = n - self.fit_intercept
+            self._warn_arbitrary(f"{n} rows determine at most {rank} of {d} coefficients")
+            return
+        dependent, taking_part = dependent_sparse_columns(training, fit_intercept=self.fit_intercept)
+        if dependent:
+            self._warn_arbitrary(_describe(dependent, [str(name) for name in self.encoded_feature_names_]))
+        elif taking_part:
+            self._warn_arbitrary(f"{taking_part} of {d} columns follow from one another")
 
     def _set_rank(self, solution: Solution, n_rows: int, dtype: Any) -> None:
         self.rank_ = solution.rank
@@ -393,11 +407,15 @@ class LinearRegression(SquaredLossModel, Regressor):
                 warnings.warn(_describe_scales(G, names, self.tol), DataWarning, stacklevel=5)
                 return
             found = _describe(dependent, names)
+        self._warn_arbitrary(found)
+
+    @staticmethod
+    def _warn_arbitrary(found: str) -> None:
         warnings.warn(
             f"LinearRegression: {found}. Infinitely many coefficients fit equally well; these are the ones of "
             "least norm. Drop columns, or use Ridge.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
