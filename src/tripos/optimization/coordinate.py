@@ -121,7 +121,14 @@ class WorkingSet:
             goal = rules.goal(objective, self.y2)
             resting = self._resting and gap <= rules.tol * self.y2 and not len(new)
             stopped = listener is not None and listener(objective)
-            if stopped or gap <= goal or resting or done >= rules.max_iter or stuck > 2:
+            if (
+                stopped
+                or gap <= goal
+                or resting
+                or (not done and rules.enough(gap, self.y2))
+                or done >= rules.max_iter
+                or stuck > 2
+            ):
                 break
             if rules.l1 > 0.0 and len(self.known):
                 screen(

@@ -27,6 +27,7 @@ Listener = Callable[[float], bool]
 SOLVABLE = 4000  # coefficients up to which the linear system is solved
 PRECISION = 1e-5  # share of `tol`, and of the objective, at which descent ends
 REST = 0.1  # share of `tol` by which coefficients still move, relative to the largest, when they stand still
+EASED = 0.1  # share of `tol` at which descent ends where a tenth of the gap allowed is enough
 ROUNDING = 4e-15  # of |y|^2: no gap is known better
 
 
@@ -75,6 +76,9 @@ class Rules:
         Gap allowed, as a share of |y|^2.
     max_iter : int
         Sweeps at most.
+    eased : bool
+        Whether the gap that `tol` allows is enough, as on the paths of cross-validation: nothing is done where it
+        is there already, and a tenth of it ends descent where it is not.
     """
 
     l1: float
@@ -82,11 +86,18 @@ class Rules:
     positive: bool = False
     tol: float = 1e-4
     max_iter: int = 1000
+    eased: bool = False
+
+    def enough(self, gap: float, y2: float) -> bool:
+        """Whether a solution may stay as it is before any sweep."""
+        return self.eased and gap <= self.tol * y2
 
     def goal(self, objective: float, y2: float) -> float:
         """Gap at which descent ends in any case: one that bounds the objective's relative error by 1e-9 at
         the default `tol`. It also ends within `tol` when the coefficients stand still, where scikit-learn
         ends too; ours stand ten times as still, so that the objective is not above."""
+        if self.eased:
+            return max(EASED * self.tol, ROUNDING) * y2
         strict = max(PRECISION * self.tol * objective, ROUNDING * y2)
         return min(strict, self.tol * y2) if self.tol > 0.0 else ROUNDING * y2
 
@@ -245,7 +256,7 @@ class GramProblem:
         each round, and stops by True."""
         p = self.quadratic
         p.measure(rules)
-        done, goal, resting = 0, np.inf, False
+        done, goal, resting = 0, np.inf, rules.enough(p.gap, p.y2)
         while True:  # the goal follows the objective down
             objective = p.objective(rules)
             if listener is not None and listener(objective):

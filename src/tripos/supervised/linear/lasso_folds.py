@@ -141,7 +141,7 @@ class Paths:
 
     def _path(self, problem: LassoProblem, k: int) -> tuple[np.ndarray, np.ndarray, list[Solution]]:
         """Coefficients (n_alphas, n_features), intercepts (n_alphas,), and what did not converge."""
-        path = problem.path(self.alphas[k], self.ratios[k], **self.options)
+        path = problem.path(self.alphas[k], self.ratios[k], eased=True, **self.options)
         W = np.array([solution.w for solution in path])
         return W, problem.y_mean[0] - W @ problem.x_mean, [s for s in path if not s.converged]
 

@@ -171,7 +171,9 @@ class LassoProblem:
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.x_mean).all()) and all(t.is_finite for t in self.targets)
 
-    def rules(self, alpha: float, l1_ratio: float, *, positive: bool, tol: float, max_iter: int) -> Rules:
+    def rules(
+        self, alpha: float, l1_ratio: float, *, positive: bool, tol: float, max_iter: int, eased: bool = False
+    ) -> Rules:
         """The penalty in the units of the sum over the rows."""
         return Rules(
             l1=alpha * l1_ratio * self.weight,
@@ -179,6 +181,7 @@ class LassoProblem:
             positive=positive,
             tol=tol,
             max_iter=max_iter,
+            eased=eased,
         )
 
     def alpha_max(self, l1_ratio: float, *, positive: bool) -> float:
@@ -206,12 +209,13 @@ class LassoProblem:
         tol: float = 1e-4,
         max_iter: int = 1000,
         start: np.ndarray | None = None,
+        eased: bool = False,
     ) -> list[Solution]:
         """Solutions of the first target for alphas from large to small, each from the one before."""
         problem = self.targets[0]
         if start is not None:
             problem.start(start)
-        options: dict[str, Any] = {"positive": positive, "tol": tol, "max_iter": max_iter}
+        options: dict[str, Any] = {"positive": positive, "tol": tol, "max_iter": max_iter, "eased": eased}
         return [problem.solve(self.rules(alpha, l1_ratio, **options)) for alpha in alphas]
 
 
