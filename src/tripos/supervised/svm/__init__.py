@@ -1,0 +1,1 @@
+"""Kernel machines: support vector machines solved by sequential minimal optimisation."""
