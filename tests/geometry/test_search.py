@@ -97,7 +97,7 @@ def test_other_metrics_are_those_of_scikit_learn(metric):
     assert (np.sort(indices, axis=1) == np.arange(400)).all()
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan", "chebyshev", "hamming", "jaccard"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_sparse_rows_find_what_dense_rows_find(metric, dtype):
     rng = np.random.default_rng(2)
@@ -106,7 +106,7 @@ def test_sparse_rows_find_what_dense_rows_find(metric, dtype):
     dense, sparse = make_index(X, metric, algorithm="brute"), make_index(sp.csr_array(X), metric)
     for one, other in zip(dense.nearest(X[:200], 6), sparse.nearest(sp.csr_array(X[:200]), 6), strict=True):
         np.testing.assert_array_equal(one, other)
-    radius = 3.0 if metric == "euclidean" else 0.4
+    radius = 3.0 if metric in ("euclidean", "manhattan", "chebyshev") else 0.4
     one, other = dense.within(X[:50], radius), sparse.within(sp.csr_array(X[:50]), radius)
     np.testing.assert_array_equal(one.indices, other.indices)
     np.testing.assert_array_equal(one.distances, other.distances)

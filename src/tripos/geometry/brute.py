@@ -137,9 +137,9 @@ class BruteForce:
             pieces, parallel(lambda part: search(Q[part], limit), pieces, n_jobs), strict=True
         ):
             parts += [(query + part.start, row, distance) for query, row, distance in found]
-        found = Found.gather(len(Q), parts)
-        self.metric.finish(found.distances)
-        return found
+        result = Found.gather(len(Q), parts)
+        self.metric.finish(result.distances)
+        return result
 
     # ---- by tiles ------------------------------------------------------------------------------
 

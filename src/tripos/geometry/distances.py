@@ -275,15 +275,19 @@ class Found:
 
 def empty_lists(n_queries: int, k: int) -> tuple[Floats, Indices]:
     """Lists of k neighbours that nobody has entered yet: distance inf, index `NOBODY`."""
-    return np.full((n_queries, k), np.inf), np.full((n_queries, k), NOBODY)
+    D, I = np.empty((n_queries, k)), np.empty((n_queries, k), np.int64)
+    D.fill(np.inf)
+    I.fill(NOBODY)
+    return D, I
 
 
-def take_out_self(distances: Floats, indices: Indices) -> tuple[Floats, Indices]:
-    """Lists of k from lists of k + 1 whose queries are the rows themselves: a row is no neighbour of its own.
+def take_out_self(distances: Floats, indices: Indices, rows: Indices | None = None) -> tuple[Floats, Indices]:
+    """Lists of k from lists of k + 1 whose queries are rows themselves (all, or the given ones): nobody is their own
+    neighbour.
 
     A row that is missing among its own neighbours has k + 1 doubles before it; then the last one goes.
     """
     n, k = indices.shape
-    own = indices == np.arange(n)[:, None]
+    own = indices == (np.arange(n) if rows is None else rows)[:, None]
     own[~own.any(axis=1), k - 1] = True
     return distances[~own].reshape(n, k - 1), indices[~own].reshape(n, k - 1)

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from tripos.geometry.brute import BruteForce
-from tripos.geometry.distances import COSINE, SQEUCLIDEAN, Floats, Found, Indices, find_metric
+from tripos.geometry.distances import HAVERSINE, SQEUCLIDEAN, Floats, Found, Indices, find_metric
 from tripos.geometry.foreign import ForeignMetric
 from tripos.geometry.kd_tree import KDTree
 from tripos.geometry.sparse import SparseBruteForce
@@ -84,7 +84,7 @@ def make_index(
     if known.name == "haversine" and d != WIDEST_HAVERSINE:
         raise ValueError(f"haversine takes 2 columns, latitude and longitude in radians; X has {d}")
     if sp.issparse(X):
-        if known.code <= SQEUCLIDEAN or known.code == COSINE:
+        if known.code != HAVERSINE:
             return SparseBruteForce(X, known)
         return ForeignMetric(X, metric, parameters)
     if algorithm == "kd_tree" and not known.prunes:

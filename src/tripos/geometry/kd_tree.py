@@ -35,6 +35,7 @@ from tripos.geometry.distances import (
 DEEPEST = 64  # open nodes on the way down, at most: the tree is balanced
 SORTED_FROM = 1000  # queries from which their own tree pays
 PIECE = 1 << 12  # queries per call of a kernel: some 10 to 50 ms
+_FIRST = np.zeros(1, np.int64)
 ROUNDING = 1.0 - 1e-12  # powers are not exactly monotonic, so Minkowski's boxes come a little nearer
 
 
@@ -169,9 +170,9 @@ def nearest_in_tree(columns, order, spans, boxes, metric, p, Q, which, D, I, nod
     " i8[::1], f8[::1], i8[::1], i8[::1], f8[::1]",
     strict=True,
 )
-def within_in_tree(
+def within_in_tree(  # type: ignore[no-untyped-def]
     columns, order, spans, boxes, metric, p, radius, Q, start, stop, nodes, out, query, row, distance
-):  # type: ignore[no-untyped-def]
+):
     """List (query, row, reduced distance) of all pairs within the reduced radius; returns how many there are, of which
     only as many are listed as there is room."""
     count = 0
@@ -231,6 +232,10 @@ class KDTree:
         """Distances and indices of the k nearest rows of each query, both of shape (n_queries, k)."""
         Q = kernel_array(Q, np.float64)
         D, I = empty_lists(len(Q), k)
+        if len(Q) == 1:  # one row: nothing to share out, and microseconds count
+            scratch = np.empty(DEEPEST, np.int64), np.empty(DEEPEST), np.empty(self._leaf)
+            nearest_in_tree(*self._tree, self.metric.code, self.metric.p, Q, _FIRST, D, I, *scratch)
+            return self.metric.finish(D), I
         which = build(Q, 32, n_jobs)[1] if len(Q) >= SORTED_FROM else np.arange(len(Q))
 
         def work(queries: Indices) -> None:

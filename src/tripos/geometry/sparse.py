@@ -1,4 +1,4 @@
-"""Nearest rows of sparse matrices, Euclidean and cosine, without a dense copy of either.
+"""Nearest rows of sparse matrices, without a dense copy of either.
 
 The rows are stored once more by columns (posting lists). A query walks through the lists of its own columns and has
 the product q.x of every row that shares one with it; |x|^2 - 2 q.x orders them as the distance does. As in `filter.py`,
@@ -16,7 +16,13 @@ from tripos.compute import kernel
 from tripos.compute.arrays import kernel_csr
 from tripos.compute.threads import parallel
 from tripos.geometry.distances import (
+    CHEBYSHEV,
     COSINE,
+    HAMMING,
+    JACCARD,
+    MANHATTAN,
+    MINKOWSKI,
+    SQEUCLIDEAN,
     Floats,
     Found,
     Indices,
@@ -27,17 +33,18 @@ from tripos.geometry.distances import (
 )
 
 UNIT = 2.0**-52
+Arrays = tuple[npt.NDArray[Any], ...]
 PIECE = 256  # queries per piece of work
-NO_LIMIT = -1.0
 
 
 @kernel(strict=True)
-def reduced_rows(metric, xd, xi, x0, x1, qd, qi, q0, q1):  # type: ignore[no-untyped-def]
-    """Squared Euclidean or cosine distance of two CSR rows, summed in the order of the columns."""
+def reduced_rows(metric, p, d, xd, xi, x0, x1, qd, qi, q0, q1):  # type: ignore[no-untyped-def]
+    """Reduced distance of two CSR rows of d columns, summed in the order of the columns."""
     total = 0.0
     dot = 0.0
     xx = 0.0
     qq = 0.0
+    either = 0
     a = x0
     b = q0
     while a < x1 or b < q1:
@@ -54,19 +61,40 @@ def reduced_rows(metric, xd, xi, x0, x1, qd, qi, q0, q1):  # type: ignore[no-unt
             q = np.float64(qd[b])
             a += 1
             b += 1
-        total += (x - q) * (x - q)
-        dot += x * q
-        xx += x * x
-        qq += q * q
-    return cosine_distance(dot, xx, qq) if metric == COSINE else total
+        if metric <= SQEUCLIDEAN:
+            total += (x - q) * (x - q)
+        elif metric == MANHATTAN:
+            total += abs(x - q)
+        elif metric == MINKOWSKI:
+            total += abs(x - q) ** p
+        elif metric == CHEBYSHEV:
+            total = max(total, abs(x - q))
+        elif metric == COSINE:
+            dot += x * q
+            xx += x * x
+            qq += q * q
+        elif metric == HAMMING:
+            total += x != q
+        else:
+            total += (x != 0.0) != (q != 0.0)
+            either += x != 0.0 or q != 0.0
+    if metric == COSINE:
+        total = cosine_distance(dot, xx, qq)
+    elif metric == HAMMING:
+        total /= d
+    elif metric == JACCARD:
+        total = total / either if either else 0.0
+    return total
 
 
 @kernel(
-    "F[::1], I[::1], I[::1], F[::1], I[::1], I[::1], f8[::1], i8, f8[::1], I[::1], I[::1], i8, i8, f8[::1],"
+    "F[::1], I[::1], I[::1], F[::1], I[::1], I[::1], f8[::1], i8, f8, f8[::1], I[::1], I[::1], i8, i8, f8[::1],"
     " f8[:, ::1], i8[:, ::1]",
     strict=True,
 )
-def nearest_sparse(xd, xi, xp, cd, ci, cp, norms, metric, qd, qi, qp, start, stop, v, D, I):  # type: ignore[no-untyped-def]
+def nearest_sparse(  # type: ignore[no-untyped-def]
+    xd, xi, xp, cd, ci, cp, norms, metric, p, qd, qi, qp, start, stop, v, D, I
+):
     """Lists of the nearest rows of (xd, xi, xp), which (cd, ci, cp) holds by columns, for the queries start..stop."""
     last = D.shape[1] - 1
     for j in range(start, stop):
@@ -76,7 +104,7 @@ def nearest_sparse(xd, xi, xp, cd, ci, cp, norms, metric, qd, qi, qp, start, sto
                 insert(
                     D[j],
                     I[j],
-                    reduced_rows(metric, xd, xi, xp[i], xp[i + 1], qd, qi, qp[j], qp[j + 1]),
+                    reduced_rows(metric, p, cp.size - 1, xd, xi, xp[i], xp[i + 1], qd, qi, qp[j], qp[j + 1]),
                     np.int64(i),
                 )
 
@@ -84,6 +112,10 @@ def nearest_sparse(xd, xi, xp, cd, ci, cp, norms, metric, qd, qi, qp, start, sto
 @kernel(strict=True)
 def product_with_all(cd, ci, cp, norms, metric, qd, qi, q0, q1, v):  # type: ignore[no-untyped-def]
     """v_i = reduced distance of row i to the query, by products; returns a bound of its error."""
+    if metric != COSINE and metric > SQEUCLIDEAN:  # a product says nothing about these: every row is measured
+        for i in range(norms.size):
+            v[i] = 0.0
+        return 0.0
     qq = 0.0
     for s in range(q0, q1):
         qq += qd[s] * qd[s]
@@ -106,20 +138,20 @@ def product_with_all(cd, ci, cp, norms, metric, qd, qi, q0, q1, v):  # type: ign
 
 
 @kernel(
-    "F[::1], I[::1], I[::1], F[::1], I[::1], I[::1], f8[::1], i8, f8, f8[::1], I[::1], I[::1], i8, i8, f8[::1],"
+    "F[::1], I[::1], I[::1], F[::1], I[::1], I[::1], f8[::1], i8, f8, f8, f8[::1], I[::1], I[::1], i8, i8, f8[::1],"
     " i8[::1], i8[::1], f8[::1]",
     strict=True,
 )
-def within_sparse(
-    xd, xi, xp, cd, ci, cp, norms, metric, radius, qd, qi, qp, start, stop, v, query, row, distance
-):  # type: ignore[no-untyped-def]
+def within_sparse(  # type: ignore[no-untyped-def]
+    xd, xi, xp, cd, ci, cp, norms, metric, p, radius, qd, qi, qp, start, stop, v, query, row, distance
+):
     """List (query, row, reduced distance) of all pairs within the reduced radius; returns how many there are."""
     count = 0
     for j in range(start, stop):
         slack = product_with_all(cd, ci, cp, norms, metric, qd, qi, qp[j], qp[j + 1], v)
         for i in range(norms.size):
             if v[i] - slack <= radius:
-                d = reduced_rows(metric, xd, xi, xp[i], xp[i + 1], qd, qi, qp[j], qp[j + 1])
+                d = reduced_rows(metric, p, cp.size - 1, xd, xi, xp[i], xp[i + 1], qd, qi, qp[j], qp[j + 1])
                 if d <= radius:
                     if count < query.size:
                         query[count] = j
@@ -136,7 +168,7 @@ class SparseBruteForce:
     ----------
     X : CSR matrix of shape (n_rows, n_features)
     metric : Metric
-        Euclidean, squared Euclidean or cosine.
+        Any but haversine; the products spare work for Euclidean and cosine distances.
     """
 
     name = "brute"
@@ -144,8 +176,8 @@ class SparseBruteForce:
     def __init__(self, X: Any, metric: Metric) -> None:
         self.metric = metric
         self.n_rows, self.n_features = X.shape
-        self.rows = kernel_csr(X)
-        self.columns = kernel_csr(X.T.tocsr())
+        self.rows: Arrays = kernel_csr(X)
+        self.columns: Arrays = kernel_csr(X.T.tocsr())
         squares = np.bincount(
             np.repeat(np.arange(self.n_rows), np.diff(self.rows[2])),
             weights=self.rows[0].astype(np.float64) ** 2,
@@ -172,7 +204,17 @@ class SparseBruteForce:
         def work(start: int) -> None:
             v, stop = np.empty(self.n_rows), min(start + PIECE, n)
             nearest_sparse(
-                *self.rows, *self.columns, self.norms, self.metric.code, *queries, start, stop, v, D, I
+                *self.rows,
+                *self.columns,
+                self.norms,
+                self.metric.code,
+                self.metric.p,
+                *queries,
+                start,
+                stop,
+                v,
+                D,
+                I,
             )
 
         parallel(work, range(0, n, PIECE), n_jobs)
@@ -192,6 +234,7 @@ class SparseBruteForce:
                     *self.columns,
                     self.norms,
                     self.metric.code,
+                    self.metric.p,
                     limit,
                     *queries,
                     start,

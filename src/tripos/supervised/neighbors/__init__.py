@@ -1,0 +1,1 @@
+"""Learners that remember their rows and ask those nearest to a new one."""

@@ -1,0 +1,337 @@
+"""What all nearest-neighbour models share: the rows they remember, the metric, and the search for neighbours.
+
+The searching itself is `tripos.geometry`; here stand scikit-learn's parameters and its methods `kneighbors`,
+`radius_neighbors` and their graphs. A query of `None` means the remembered rows themselves, none of which then is its
+own neighbour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from tripos.base import Estimator
+from tripos.compute.budget import require
+from tripos.data.needs import Needs
+from tripos.geometry import make_index
+from tripos.geometry.distances import CODES, NOBODY, Floats, Found, Indices, take_out_self
+from tripos.state import Array, Number
+
+FOREIGN = {  # metrics that scikit-learn and SciPy compute
+    *("braycurtis", "canberra", "correlation", "dice", "mahalanobis", "rogerstanimoto", "russellrao"),
+    *("seuclidean", "sokalsneath", "yule", "precomputed"),
+}
+METRICS: set[str] = {*CODES, *FOREIGN}
+SHOWN_COLUMNS = 20
+
+
+class Neighbors(Estimator):
+    """Rows, a metric, and who is nearest. Subclasses say what to make of the neighbours."""
+
+    needs: ClassVar[Needs] = Needs(scale="standard")
+    interpretability: ClassVar[str] = "medium"
+    state: ClassVar[Mapping[str, Any]] = {
+        "_fit_X": Array("f", ("rows", "columns"), sparse=True),
+        "n_samples_fit_": Number("i", low=1, binds="rows"),
+    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "radius": [Interval(Real, 0, None, closed="both"), None],
+        "algorithm": [StrOptions({"auto", "ball_tree", "kd_tree", "brute"})],
+        "leaf_size": [Interval(Integral, 1, None, closed="left")],
+        "p": [Interval(Real, 0, None, closed="right"), None],
+        "metric": [StrOptions(METRICS), callable],
+        "metric_params": [dict, None],
+        "n_jobs": [Integral, None],
+    }
+
+    n_neighbors: Any = 5  # of the models that search in a radius
+    radius: Any = 1.0
+    algorithm: str
+    leaf_size: int
+    metric: str | Callable[..., float]
+    p: float
+    metric_params: dict[str, Any] | None
+    n_jobs: int | None
+    n_samples_fit_: int
+    _fit_X: Any
+    _metric_in_use: tuple[Any, dict[str, Any]]
+
+    # ---- fit -----------------------------------------------------------------------------------
+
+    def _remember(self, X: Any, y: Any = None) -> npt.NDArray[Any] | None:
+        """Keeps the rows, builds their index, and returns the target in numbers."""
+        training = self._start_fit(X, y, multi_output=True)
+        if not training.in_memory:
+            raise TypeError(
+                f"{type(self).__name__} remembers every row, so they must lie in memory together: pass an array or a "
+                "table instead of blocks"
+            )
+        if self.metric == "precomputed" and (
+            sp.issparse(training.X) or training.X.shape[0] != training.X.shape[1]
+        ):
+            raise ValueError(
+                "Precomputed matrix must be square and dense, the distances of all rows to each other; "
+                f"X has shape {training.X.shape}"
+            )
+        self._fit_X = training.X
+        self.n_samples_fit_ = training.X.shape[0]
+        self._index_rows()
+        target: npt.NDArray[Any] | None = training.y
+        return target
+
+    def _index_rows(self) -> None:
+        self._metric_in_use = self._effective_metric()
+        few = int(self.n_neighbors) if isinstance(self.n_neighbors, Integral) else 5
+        self._index = make_index(
+            self._fit_X,
+            *self._metric_in_use,
+            algorithm=self.algorithm,
+            leaf_size=self.leaf_size,
+            k=few,
+            n_jobs=self.n_jobs,
+        )
+
+    @property
+    def effective_metric_(self) -> Any:
+        """Name of the metric after special cases of Minkowski's got their own, or the callable."""
+        return self._metric_in_use[0]
+
+    @property
+    def effective_metric_params_(self) -> dict[str, Any]:
+        """Further arguments of the metric."""
+        return self._metric_in_use[1]
+
+    @property
+    def algorithm_(self) -> str:
+        """How neighbours are searched: "brute" or "kd_tree"."""
+        return str(self._index.name)
+
+    def _effective_metric(self) -> tuple[Any, dict[str, Any]]:
+        """The metric under the name of its special case, and its parameters, as scikit-learn has them."""
+        parameters = dict(self.metric_params or {})
+        if self.metric != "minkowski":
+            return self.metric, parameters
+        p, w = parameters.pop("p", self.p), parameters.pop("w", None)
+        plain = {1: "manhattan", 2: "euclidean", math.inf: "chebyshev"}.get(p)
+        if w is None and plain is not None:
+            return plain, parameters
+        return "minkowski", {**parameters, "p": p, "w": w}
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if self._fit_X.shape[1] != self._n_inputs():
+            raise ValueError(
+                f"_fit_X has {self._fit_X.shape[1]} columns, the model is for {self._n_inputs()}"
+            )
+
+    def _after_load(self) -> None:
+        super()._after_load()
+        self._index_rows()
+
+    # ---- search --------------------------------------------------------------------------------
+
+    def _queries(self, X: Any) -> Any:
+        """X checked, in the form that the index takes."""
+        X = self._input(X)
+        if type(X) is not np.ndarray and sp.issparse(X):
+            self._reject_nonfinite(X)
+            if not sp.issparse(self._fit_X):
+                require(8.0 * X.shape[0] * X.shape[1], what="the sparse queries beside dense rows")
+                return X.toarray()
+        elif not math.isfinite(np.add.reduce(X, axis=None)):
+            self._reject_nonfinite(X)
+        return X
+
+    def _nearest(self, X: Any, k: int) -> tuple[Floats, Indices]:
+        """Distances and indices of the k nearest remembered rows, (n_queries, k) each."""
+        own = X is None
+        if own:
+            check_is_fitted(self)
+            Q = self._fit_X
+        else:
+            Q = self._queries(X)
+        if k + own > self.n_samples_fit_:
+            raise ValueError(
+                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
+                f"n_samples_fit = {self.n_samples_fit_}, n_samples = {Q.shape[0]}"
+            )
+        distances, indices = self._index.nearest(Q, k + own, self.n_jobs)
+        if np.maximum.reduce(indices[:, -1], initial=-1) == NOBODY:
+            raise ValueError("X holds numbers so large that distances overflow: rescale it")
+        return take_out_self(distances, indices) if own else (distances, indices)
+
+    def _within(self, X: Any, radius: float) -> Found:
+        """All remembered rows within a radius of each query."""
+        if X is None:
+            check_is_fitted(self)
+            return self._index.within(self._fit_X, radius, self.n_jobs).without_self()
+        return self._index.within(self._queries(X), radius, self.n_jobs)
+
+    def _n_queries(self, X: Any) -> int:
+        return self.n_samples_fit_ if X is None else int(X.shape[0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.metric == "precomputed"
+        tags.target_tags.multi_output = True
+        return tags
+
+    # ---- show ----------------------------------------------------------------------------------
+
+    def _facts(self) -> list[str]:
+        """Lines of the summary that every model has."""
+        names = [str(name) for name in self.encoded_feature_names_]
+        more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
+        metric = getattr(self.effective_metric_, "__name__", self.effective_metric_)
+        if self.effective_metric_params_.get("p") is not None:
+            metric = f"{metric} (p = {self.effective_metric_params_['p']:g})"
+        road = {"brute": "all rows are looked at", "kd_tree": "a kd-tree leaves out what is too far"}
+        return [
+            f"rows      {self.n_samples_fit_} remembered",
+            f"distance  {metric}; {road[self.algorithm_]} (algorithm_ = {self.algorithm_!r})",
+            f"columns   {', '.join(names[:SHOWN_COLUMNS])}{more}",
+        ]
+
+    def summary(self) -> str:
+        """What is remembered and how it is searched."""
+        check_is_fitted(self)
+        return "\n".join([type(self).__name__, *self._facts()])
+
+
+class KNeighbors(Neighbors):
+    """Models that ask for a number of neighbours."""
+
+    def kneighbors(self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True) -> Any:
+        """The nearest remembered rows, nearest first; of rows at one distance the one with the lower index.
+
+        Parameters
+        ----------
+        X : array-like, CSR matrix or table of shape (n_queries, n_features), optional
+            By default the remembered rows, none of which is its own neighbour.
+        n_neighbors : int, optional
+            By default the model's.
+        return_distance : bool, default=True
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), if `return_distance`
+        indices : ndarray of shape (n_queries, n_neighbors)
+        """
+        check_is_fitted(self)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        if not isinstance(k, Integral):
+            raise TypeError(f"n_neighbors does not take {type(k)} value, enter integer value")
+        if k <= 0:
+            raise ValueError(f"Expected n_neighbors > 0. Got {k}")
+        distances, indices = self._nearest(X, int(k))
+        return (distances, indices) if return_distance else indices
+
+    def kneighbors_graph(
+        self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
+    ) -> Any:
+        """The neighbours as a CSR matrix of shape (n_queries, n_rows).
+
+        Parameters
+        ----------
+        X, n_neighbors
+            As in `kneighbors`.
+        mode : {"connectivity", "distance"}, default="connectivity"
+            Whether entries are 1 or the distance.
+
+        Returns
+        -------
+        CSR matrix
+        """
+        _check_mode(mode)
+        distances, indices = self.kneighbors(X, n_neighbors)
+        values = np.ones(indices.size) if mode == "connectivity" else distances.ravel()
+        starts = np.arange(0, indices.size + 1, indices.shape[1])
+        return sp.csr_matrix((values, indices.ravel(), starts), shape=(len(indices), self.n_samples_fit_))
+
+
+class RadiusNeighbors(Neighbors):
+    """Models that ask for all neighbours in a radius."""
+
+    def radius_neighbors(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        return_distance: bool = True,
+        sort_results: bool = False,
+    ) -> Any:
+        """All remembered rows within a radius of each query, the boundary included.
+
+        Parameters
+        ----------
+        X : array-like, CSR matrix or table of shape (n_queries, n_features), optional
+            By default the remembered rows, none of which is its own neighbour.
+        radius : float, optional
+            By default the model's.
+        return_distance : bool, default=True
+        sort_results : bool, default=False
+            Whether the nearest come first; by default they come in ascending index.
+
+        Returns
+        -------
+        distances : object ndarray of shape (n_queries,) of arrays, if `return_distance`
+        indices : object ndarray of shape (n_queries,) of arrays
+        """
+        check_is_fitted(self)
+        if sort_results and not return_distance:
+            raise ValueError("return_distance must be True if sort_results is True.")
+        found = self._within(X, self.radius if radius is None else radius)
+        if sort_results:
+            found = found.by_distance()
+        indices = _array_of_arrays(found.indices, found.starts)
+        return (_array_of_arrays(found.distances, found.starts), indices) if return_distance else indices
+
+    def radius_neighbors_graph(
+        self,
+        X: Any = None,
+        radius: float | None = None,
+        mode: str = "connectivity",
+        sort_results: bool = False,
+    ) -> Any:
+        """The neighbours as a CSR matrix of shape (n_queries, n_rows).
+
+        Parameters
+        ----------
+        X, radius, sort_results
+            As in `radius_neighbors`.
+        mode : {"connectivity", "distance"}, default="connectivity"
+
+        Returns
+        -------
+        CSR matrix
+        """
+        check_is_fitted(self)
+        _check_mode(mode)
+        found = self._within(X, self.radius if radius is None else radius)
+        if sort_results:
+            if mode == "connectivity":
+                raise ValueError("return_distance must be True if sort_results is True.")
+            found = found.by_distance()
+        values = np.ones(len(found.indices)) if mode == "connectivity" else found.distances
+        shape = (len(found.starts) - 1, self.n_samples_fit_)
+        return sp.csr_matrix((values, found.indices, found.starts), shape=shape)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("connectivity", "distance"):
+        raise ValueError(f'mode must be "connectivity" or "distance", got {mode!r}')
+
+
+def _array_of_arrays(values: npt.NDArray[Any], starts: Indices) -> npt.NDArray[Any]:
+    out = np.empty(len(starts) - 1, dtype=object)
+    for j in range(len(out)):
+        out[j] = values[starts[j] : starts[j + 1]]
+    return out
