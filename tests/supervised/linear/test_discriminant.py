@@ -163,3 +163,15 @@ def test_clean_data_bring_no_warning():
         warnings.simplefilter("error")
         LDA().fit(X, y)
         QDA().fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_classes_of_many_rows_are_those_of_their_scores(dtype):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 70_000)
+    X = (rng.normal(size=(70_000, 6)) + y[:, None]).astype(dtype)
+    model = LDA().fit(X[:5000], y[:5000])
+    np.testing.assert_array_equal(model.predict(X), model.decision_function(X).argmax(axis=1))
+    X[60_001, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(X)

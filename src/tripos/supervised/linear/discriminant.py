@@ -40,6 +40,23 @@ def best_class(scores, codes):  # type: ignore[no-untyped-def]
     return sound
 
 
+@kernel("F[:, ::1], F[::1], i8[::1]")
+def best_with_intercept(scores, b, codes):  # type: ignore[no-untyped-def]
+    """codes_i = argmax_k scores_ik + b_k; False when some score is no number."""
+    sound = True
+    for i in range(scores.shape[0]):
+        best, high = 0, scores[i, 0] + b[0]
+        total = high
+        for k in range(1, scores.shape[1]):
+            score = scores[i, k] + b[k]
+            total += score
+            if score > high:
+                best, high = k, score
+        codes[i] = best
+        sound &= abs(total) < np.inf
+    return sound
+
+
 @kernel("F[:, ::1], i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
 def fourth_powers(X, y, s, mean, inverse_variance, total):  # type: ignore[no-untyped-def]
     """total_k += s_i |z_i|^4 over the rows of class k, with z the row standardised by its class."""

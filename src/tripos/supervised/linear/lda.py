@@ -11,12 +11,17 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from tripos.base import Training
+from tripos.compute.executor import map_tasks
+from tripos.compute.threads import blas_threads
 from tripos.state import Array, Number
 from tripos.supervised.linear.class_moments import ClassMoments
-from tripos.supervised.linear.discriminant import Discriminant, best_class, shrunk
+from tripos.supervised.linear.discriminant import Discriminant, best_class, best_with_intercept, shrunk
 from tripos.supervised.linear.model import LinearModel
 from tripos.supervised.linear.normal import RESOLUTION, factorised
 from tripos.supervised.linear.probabilities import probabilities
+
+BLOCK_ROWS = 1 << 11  # scored at a time when classes are predicted
+TASK_ROWS = 1 << 15
 
 
 class LinearDiscriminantAnalysis(
@@ -290,12 +295,36 @@ class LinearDiscriminantAnalysis(
         -------
         ndarray of shape (n_rows,)
         """
+        if type(X) is np.ndarray and X.ndim == 2 and len(X) > BLOCK_ROWS:
+            X = self._input(X)
+            if len(self.intercept_) > 1 and type(X) is np.ndarray and X.dtype == self.coef_.dtype:
+                return self._labels(self._best_classes(X))
         scores = self._scores(X)
         if scores.ndim == 1:
             return self._labels((scores > 0).astype(np.intp))
         codes = np.empty(len(scores), np.int64)
         best_class(np.ascontiguousarray(scores), codes)
         return self._labels(codes)
+
+    def _best_classes(self, X: np.ndarray) -> np.ndarray:
+        """Positions in `classes_` of many rows, block by block: the scores stay in the cache."""
+        codes = np.empty(len(X), np.int64)
+        W = np.ascontiguousarray(self.coef_.T)
+        b = self.intercept_.astype(X.dtype, copy=False)
+
+        def fill(start: int) -> bool:
+            sound = True
+            room = np.empty((BLOCK_ROWS, len(b)), X.dtype)
+            for at in range(start, min(start + TASK_ROWS, len(X)), BLOCK_ROWS):
+                rows = X[at : at + BLOCK_ROWS]
+                scores = np.matmul(rows, W, out=room[: len(rows)])
+                sound &= bool(best_with_intercept(scores, b, codes[at : at + len(rows)]))
+            return sound
+
+        with blas_threads(1):
+            if not all(map_tasks(fill, range(0, len(X), TASK_ROWS))):
+                self._reject_nonfinite(X)
+        return codes
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, shape (n_rows, n_classes), in the order of `classes_`."""

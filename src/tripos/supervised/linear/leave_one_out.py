@@ -115,7 +115,12 @@ def _from_columns(
             errors[a, block.start : block.stop] = (yc - e[:, a]) / _room(h[:, a], alphas[a])[:, None]
 
     rows = max(64, BLOCK_BYTES // (8 * len(L)))
-    map_tasks(fill, row_blocks(X, Y, weight, rows=rows))
+    blocks = row_blocks(X, Y, weight, rows=rows)
+    if X.shape[0] <= rows:  # one block: the threads' machinery would take as long as the work
+        for block in blocks:
+            fill(block)
+    else:
+        map_tasks(fill, blocks)
     for a, alpha in enumerate(alphas):
         w = V @ (shrunk[:, [a]] * VC)
         yield Unseen(float(alpha), errors[a], w, equations.intercept(w))
