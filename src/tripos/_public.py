@@ -37,12 +37,18 @@ ESTIMATORS: dict[str, str] = {
     "HistGradientBoostingRegressor": "tripos.supervised.trees.hist_gradient_boosting",
     "BoostedTreesClassifier": "tripos.supervised.trees.boosted_trees",
     "BoostedTreesRegressor": "tripos.supervised.trees.boosted_trees",
+    "KNeighborsClassifier": "tripos.supervised.neighbors.classification",
+    "KNeighborsRegressor": "tripos.supervised.neighbors.regression",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }
 
 TRANSFORMERS: dict[str, str] = {
     "Encoder": "tripos.data.encoder",
+    # Learners that need not answer for every row: nobody may lie within a radius, and a search predicts nothing.
+    "NearestNeighbors": "tripos.supervised.neighbors.unsupervised",
+    "RadiusNeighborsClassifier": "tripos.supervised.neighbors.classification",
+    "RadiusNeighborsRegressor": "tripos.supervised.neighbors.regression",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.

@@ -92,6 +92,11 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"max_iter": 9, "learning_rate": 0.5, "loss": "absolute_error"},
         {"max_iter": 9, "learning_rate": 0.5, "max_features": 0.5, "l2_regularization": 1.0},
     ],
+    "KNeighborsClassifier": [
+        {"weights": "distance", "n_neighbors": 4, "algorithm": "kd_tree"},
+        {"metric": "cosine", "n_neighbors": 3},
+    ],
+    "KNeighborsRegressor": [{"weights": "distance", "p": 1}, {"n_neighbors": 2, "algorithm": "kd_tree", "p": 3}],
     "DummyClassifier": [
         {"strategy": "stratified", "random_state": 0},
         {"strategy": "uniform", "random_state": 0},
@@ -210,6 +215,11 @@ def assert_same_outputs(
             np.testing.assert_allclose(b[name], value, rtol=rtol, atol=atol, err_msg=name)
         else:
             np.testing.assert_array_equal(b[name], value, err_msg=name)
+
+
+def takes_weights(estimator: Any) -> bool:
+    """Whether `fit` knows sample weights: nearest neighbours do not, as in scikit-learn."""
+    return can(estimator, "sample_weight")
 
 
 def can(estimator: Any, promise: str) -> bool:

@@ -12,6 +12,7 @@ import sklearn.dummy
 import sklearn.ensemble
 import sklearn.linear_model
 import sklearn.naive_bayes
+import sklearn.neighbors
 import sklearn.svm
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -26,6 +27,7 @@ PEER_MODULES = (
     sklearn.discriminant_analysis,
     sklearn.linear_model,
     sklearn.naive_bayes,
+    sklearn.neighbors,
     sklearn.dummy,
     sklearn.svm,
 )

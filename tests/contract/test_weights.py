@@ -21,7 +21,8 @@ def fit_both_ways(estimator, weights: np.ndarray):
 
 
 def _promising() -> list:
-    return [e for e in cases.instances() if cases.can(e, "weights") and cases.can(e, "weights across folds")]
+    kept = [e for e in cases.instances() if cases.can(e, "weights") and cases.can(e, "weights across folds")]
+    return [e for e in kept if cases.takes_weights(e)]
 
 
 @pytest.mark.parametrize("estimator", _promising(), ids=cases.named)
@@ -73,7 +74,9 @@ def test_randomised_learners_keep_weights_in_distribution(cls):
     assert gap <= 3 * np.sqrt((np.var(means[0]) + np.var(means[1])) / 30) + 1e-9
 
 
-@cases.every_estimator
+@pytest.mark.parametrize(
+    "estimator", [e for e in cases.instances() if cases.takes_weights(e)], ids=cases.named
+)
 def test_negative_weights_are_refused(estimator):
     X, y = cases.arrays(estimator)
     weights = np.ones(len(y))
