@@ -6,6 +6,7 @@ or with |w|_1 + |b / B| in place of the squares; L is the (squared) hinge or the
 loss. The intercept is penalised as liblinear penalises it, as the coefficient of one more column that holds B.
 The problem is convex, so every way ends at the same coefficients; the shape of the data chooses:
 
+- a table of moderate size: `margin_newton`, in one kernel;
 - a squared loss and few columns: Newton's method, from a Hessian of a sample where there are many rows;
 - a loss with a kink: dual coordinate ascent while it is cheap, then for few columns the method of multipliers,
   from the rows' multipliers found so far;
@@ -34,11 +35,15 @@ from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
 from tripos.objective.rows import rows_of
 from tripos.optimization.dual_coordinate import SIDED, SQUARED, Dual
+from tripos.optimization.margin_newton import MarginNewton, with_constant
 from tripos.optimization.multipliers import multipliers
 from tripos.optimization.newton import newton
 from tripos.optimization.result import Result, Stopping
 from tripos.supervised.linear.logistic_sparse import SparseProblem
 
+SMALL_TABLE = 2_000_000  # entries that one thread passes over in a millisecond
+SMALL_PARAMETERS = 256  # of which a Hessian is factorised in as much
+SMALL_STEPS = 300  # after which the other ways are tried: columns on scales too far apart
 NEWTON_PARAMETERS = 1000
 NEWTON_WORK = 4e8  # multiplications of a Hessian that takes some ten milliseconds
 SAMPLING_PAYS = 2e7
@@ -47,7 +52,19 @@ SAMPLE_SHARE = 0.05
 TASTE = 20  # epochs of dual ascent before the method of multipliers takes over
 ROUNDS = 100
 GAP = 1e-9  # relative duality gap that tol=1e-4 asks for
+KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-6
+SMALL_GAP = 1e-11  # for a kink and few entries: array and CSR, which go different ways, then agree
+SMALL_TEXT = 20_000  # entries, up to which a smaller gap costs little
 TIGHTEST_GAP = 2e-15
+
+
+def small_table(X: Any, bias: float, *, l1: bool = False) -> np.ndarray | None:
+    """[X, bias] in float64 for a table that is small enough to be solved by `margin_newton`, else None."""
+    if sp.issparse(X) and X.shape[0] * X.shape[1] <= min(SMALL_TEXT, 4 * X.nnz):
+        X = X.toarray()  # some kilobytes, hardly more than CSR takes: the same bits as from an array
+    if l1 or sp.issparse(X) or X.size > SMALL_TABLE or X.shape[1] >= SMALL_PARAMETERS:
+        return None
+    return with_constant(X, bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +96,7 @@ class MarginProblem:
     bias: float
     l1: bool = False
     seed: int = 0
+    table: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -92,6 +110,11 @@ class MarginProblem:
     def scale(self) -> float:
         """What the risk is multiplied by to give the objective of the module's head."""
         return self.C * self.total
+
+    @property
+    def noise(self) -> float:
+        """Relative rounding error of the objective."""
+        return 4.0 * float(np.finfo(self.blocks.dtype).eps)
 
     @property
     def stored(self) -> int:
@@ -125,10 +148,13 @@ class MarginProblem:
         arrays: Any = (
             kernel_csr(self.X) if sp.issparse(self.X) else (kernel_array(self.X).reshape(-1), none, none)
         )
+        sides, c = self._sides_and_costs()
+        return Dual(*arrays, sides, c, self.loss, self.bias, self.blocks.n_features, self.seed)  # type: ignore[call-arg]
+
+    def _sides_and_costs(self) -> tuple[np.ndarray, np.ndarray]:
         y = self.y.astype(np.float64)
         c = np.full(self.n_rows, self.C) if self.s is None else self.C * self.s
-        sides = 2.0 * y - 1.0 if self.loss.code in SIDED else y
-        return Dual(*arrays, sides, c, self.loss, self.bias, self.blocks.n_features, self.seed)  # type: ignore[call-arg]
+        return (2.0 * y - 1.0 if self.loss.code in SIDED else y), c
 
     # ---- solving ---------------------------------------------------------------------------------
 
@@ -142,6 +168,18 @@ class MarginProblem:
         exact = replace(stopping, tol=np.inf, precision=max(GAP * share, TIGHTEST_GAP))
         if self.l1:
             return self._solve_l1(replace(stopping, precision=max(0.1 * GAP * share**2, TIGHTEST_GAP)))
+        if self.loss.code not in SQUARED and self.stored <= SMALL_TEXT:
+            exact.precision = max(SMALL_GAP * share, TIGHTEST_GAP)
+        if self.table is not None:
+            none, places = np.zeros(0), np.zeros(0, np.int32)
+            sides, c = self._sides_and_costs()
+            solver = MarginNewton(
+                self.table, none, places, places, sides, c, self.loss, self.bias, self.table.shape[1], True
+            )
+            short = replace(exact, max_iter=min(exact.max_iter, SMALL_STEPS))
+            found = solver.solve(short, 1.0 / self.scale)
+            if found.converged or short.asked_to_stop or exact.max_iter <= SMALL_STEPS:
+                return found
         p = self.risk.n_parameters
         work = self.stored * max(1.0, self.stored / self.n_rows)
         few = p <= NEWTON_PARAMETERS and self.n_rows > p and work <= max(NEWTON_WORK, 100.0 * self.stored)
@@ -151,6 +189,8 @@ class MarginProblem:
                 return self._newton(replace(exact, precision=max(0.1 * GAP * share**2, TIGHTEST_GAP)), work)
             return self.dual.solve(exact, 1.0 / self.scale, self.bias > 0.0)
         patience = TASTE if few else np.inf
+        if not few and self.stored > SMALL_TEXT:
+            exact.precision = max(KINK_GAP * share, TIGHTEST_GAP)
         first = self.dual.solve(exact, 1.0 / self.scale, self.bias > 0.0, patience=patience)
         if first.converged or not few or exact.asked_to_stop or first.n_iter >= stopping.max_iter:
             return first

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 
 from tripos.base import Classifier, Training
+from tripos.compute.blas import blas_threads
 from tripos.compute.executor import map_tasks
 from tripos.compute.threads import thread_count
 from tripos.data.needs import Needs
@@ -19,10 +20,11 @@ from tripos.objective.losses import HINGE, SQUARED_HINGE
 from tripos.optimization.result import Result, Stopping
 from tripos.state import Array, Number
 from tripos.supervised.linear.margin_crammer import crammer_singer
-from tripos.supervised.linear.margin_problem import MarginProblem
+from tripos.supervised.linear.margin_problem import MarginProblem, small_table
 from tripos.supervised.linear.model import LinearModel
 from tripos.supervised.linear.svr import in_memory, seed_of, warn_not_converged
 
+WORTH_THREADS = 20_000  # entries of a table whose classes are solved in less time than threads take
 DUAL = {("l2", "hinge"): (True,), ("l2", "squared_hinge"): (True, False), ("l1", "squared_hinge"): (False,)}
 
 
@@ -185,13 +187,13 @@ class LinearSVC(LinearModel, Classifier):
         return self
 
     def _fit_two(self, training: Training, factors: np.ndarray | None, seed: int) -> None:
-        problem = self._problem(training, factors, 1, seed)
+        problem = self._problem(training, factors, 1, seed, self._table(training))
         with self._progress(None) as progress:
             result = problem.solve(
                 Stopping(
                     tol=self.tol,
                     max_iter=self.max_iter,
-                    noise=problem.risk.noise,
+                    noise=problem.noise,
                     on_step=lambda step, value, theta: progress.step(problem.scale * value),
                 )
             )
@@ -199,26 +201,30 @@ class LinearSVC(LinearModel, Classifier):
 
     def _fit_each(self, training: Training, factors: np.ndarray | None, seed: int) -> None:
         """One-vs-rest: independent problems, so many at a time as there are threads."""
-        weight = factors if training.sample_weight is None else training.sample_weight
-        at_zero = float(self.C) * float(len(training.y) if weight is None else weight.sum())
         n_classes, width = len(self.classes_), training.n_features + bool(self.fit_intercept)
         nothing = Result(np.zeros(width), 0.0, np.inf, 0, False, "a callback asked to stop", {})
         results = [nothing] * n_classes
-        total = at_zero * n_classes
+        weights = [self._row_weights(training, factors, k) for k in range(n_classes)]
+        at_zero = [float(self.C) * float(len(training.y) if s is None else s.sum()) for s in weights]
+        total = sum(at_zero)
+        table = self._table(training)
 
         def solve(k: int) -> tuple[Result, float]:
-            problem = self._problem(training, factors, k, seed)
-            stopping = Stopping(tol=self.tol, max_iter=self.max_iter, noise=problem.risk.noise)
+            problem = self._problem(training, factors, k, seed, table)
+            stopping = Stopping(tol=self.tol, max_iter=self.max_iter, noise=problem.noise)
             result = problem.solve(stopping)
             return result, problem.scale * result.fun
 
-        with self._progress(n_classes) as progress:
-            wave = 1 if self._watched_by_callbacks() else thread_count()
+        alone = self._watched_by_callbacks() or (table is not None and table.size < WORTH_THREADS)
+        with self._progress(n_classes) as progress, blas_threads(1):
+            wave = 1 if alone else thread_count()
             for start in range(0, n_classes, wave):
                 chosen = range(start, min(start + wave, n_classes))
-                for k, (result, value) in zip(chosen, map_tasks(solve, chosen)):
+                for k, (result, value) in zip(
+                    chosen, map(solve, chosen) if alone else map_tasks(solve, chosen)
+                ):
                     results[k] = result
-                    total += value - at_zero
+                    total += value - at_zero[k]
                     progress.step(total)
                 if progress.stopped:
                     break
@@ -239,7 +245,13 @@ class LinearSVC(LinearModel, Classifier):
             W = W[1:] - W[:1]
         self._keep(training, [replace(result, x=w) for w in W], result.fun, stopped=progress.stopped)
 
-    def _problem(self, training: Training, factors: np.ndarray | None, k: int, seed: int) -> MarginProblem:
+    def _table(self, training: Training) -> np.ndarray | None:
+        bias = float(self.intercept_scaling) if self.fit_intercept else 0.0
+        return small_table(training.X, bias, l1=self.penalty == "l1")
+
+    def _problem(
+        self, training: Training, factors: np.ndarray | None, k: int, seed: int, table: np.ndarray | None
+    ) -> MarginProblem:
         """Class k against the others."""
         return MarginProblem(
             training.blocks,
@@ -251,6 +263,7 @@ class LinearSVC(LinearModel, Classifier):
             float(self.intercept_scaling) if self.fit_intercept else 0.0,
             self.penalty == "l1",
             seed,
+            table,
         )
 
     def _row_weights(

@@ -16,7 +16,7 @@ from tripos.data.needs import Needs
 from tripos.objective.losses import epsilon_insensitive
 from tripos.optimization.result import Stopping
 from tripos.state import Array, Number
-from tripos.supervised.linear.margin_problem import MarginProblem
+from tripos.supervised.linear.margin_problem import MarginProblem, small_table
 from tripos.supervised.linear.model import LinearModel
 
 LOSSES = ("epsilon_insensitive", "squared_epsilon_insensitive")
@@ -162,12 +162,13 @@ class LinearSVR(LinearModel, Regressor):
             float(self.C),
             float(self.intercept_scaling) if self.fit_intercept else 0.0,
             seed=seed_of(self.random_state),
+            table=small_table(training.X, float(self.intercept_scaling) if self.fit_intercept else 0.0),
         )
         with self._progress(None) as progress:
             stopping = Stopping(
                 tol=self.tol,
                 max_iter=self.max_iter,
-                noise=problem.risk.noise,
+                noise=problem.noise,
                 on_step=lambda step, value, theta: progress.step(problem.scale * value),
             )
             result = problem.solve(stopping)
