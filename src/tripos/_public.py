@@ -27,6 +27,8 @@ ESTIMATORS: dict[str, str] = {
     "QuantileRegressor": "tripos.supervised.linear.quantile",
     "LinearSVC": "tripos.supervised.linear.svc",
     "LinearSVR": "tripos.supervised.linear.svr",
+    "SVC": "tripos.supervised.svm.svc",
+    "SVR": "tripos.supervised.svm.svr",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
     "ComplementNB": "tripos.supervised.bayes.complement",

@@ -13,10 +13,12 @@ Sources: C.-C. Chang, C.-J. Lin, ACM TIST 2:27 (2011), doi:10.1145/1961189.19611
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from tripos.errors import DataWarning
 from tripos.supervised.svm.smo import Dual, Solution
 
 
@@ -54,10 +56,13 @@ def nu_svc(y: np.ndarray, weight: np.ndarray, nu: float) -> Dual:
     n_first, each = int((y > 0).sum()), 0.5 * nu * weight.sum()
     least = min(weight[:n_first].sum(), weight[n_first:].sum())
     if each > least * (1 + 1e-12):
-        raise ValueError(
+        warnings.warn(
             f"specified nu is infeasible: nu={nu:g} asks for {each:g} rows of each class on the margin or beyond, the "
-            f"smaller class has {least:g}; choose nu at most {2 * least / weight.sum():g}"
+            f"smaller class has {least:g}; the largest nu for these classes, {2 * least / weight.sum():g}, is used",
+            DataWarning,
+            stacklevel=2,
         )
+        each = least
     start = np.concatenate([filled(weight[:n_first], each), -filled(weight[n_first:], each)])
     bound = y * weight
     return Dual(np.zeros(len(y)), np.minimum(bound, 0.0), np.maximum(bound, 0.0), start, split=n_first)

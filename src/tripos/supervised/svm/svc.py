@@ -157,7 +157,7 @@ class NuSVC(PairwiseClassifier):
     Parameters
     ----------
     nu : float, default=0.5
-        In (0, 1]; at most twice the share of the smaller class.
+        In (0, 1]; more than twice the share of a pair's smaller class is lowered to that, with a warning.
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         A callable takes (A, B) and returns their kernel values, of shape (n_A, n_B).
     degree : int, default=3
@@ -223,7 +223,7 @@ class NuSVC(PairwiseClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos import NuSVC
+    >>> from tripos.supervised.svm.svc import NuSVC
     >>> X = np.array([[-1.0, -1.0], [-2.0, -1.0], [1.0, 1.0], [2.0, 1.0]])
     >>> NuSVC().fit(X, [1, 1, 2, 2]).predict(np.array([[-0.8, -1.0]]))
     array([1])
