@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_csr
@@ -33,7 +32,6 @@ from tripos.geometry.distances import (
 )
 
 UNIT = 2.0**-52
-Arrays = tuple[npt.NDArray[Any], ...]
 PIECE = 256  # queries per piece of work
 
 
@@ -176,8 +174,8 @@ class SparseBruteForce:
     def __init__(self, X: Any, metric: Metric) -> None:
         self.metric = metric
         self.n_rows, self.n_features = X.shape
-        self.rows: Arrays = kernel_csr(X)
-        self.columns: Arrays = kernel_csr(X.T.tocsr())
+        self.rows: Any = kernel_csr(X)
+        self.columns: Any = kernel_csr(X.T.tocsr())
         squares = np.bincount(
             np.repeat(np.arange(self.n_rows), np.diff(self.rows[2])),
             weights=self.rows[0].astype(np.float64) ** 2,
@@ -189,7 +187,7 @@ class SparseBruteForce:
             data, *pointers = self.columns
             self.columns = (data, *(a.astype(index) for a in pointers))
 
-    def _queries(self, Q: Any) -> tuple[npt.NDArray[Any], ...]:
+    def _queries(self, Q: Any) -> Any:
         from scipy.sparse import csr_array
 
         data, indices, indptr = kernel_csr(csr_array(Q))
@@ -203,7 +201,7 @@ class SparseBruteForce:
 
         def work(start: int) -> None:
             v, stop = np.empty(self.n_rows), min(start + PIECE, n)
-            nearest_sparse(
+            arguments: Any = (
                 *self.rows,
                 *self.columns,
                 self.norms,
@@ -216,6 +214,7 @@ class SparseBruteForce:
                 D,
                 I,
             )
+            nearest_sparse(*arguments)
 
         parallel(work, range(0, n, PIECE), n_jobs)
         return self.metric.finish(D), I
@@ -229,7 +228,7 @@ class SparseBruteForce:
             v, stop, room = np.empty(self.n_rows), min(start + PIECE, n), 16 * PIECE
             while True:
                 query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
-                count = within_sparse(
+                arguments: Any = (
                     *self.rows,
                     *self.columns,
                     self.norms,
@@ -244,6 +243,7 @@ class SparseBruteForce:
                     row,
                     distance,
                 )
+                count = within_sparse(*arguments)
                 if count <= room:
                     return query[:count].copy(), row[:count].copy(), distance[:count].copy()
                 room = count
