@@ -175,7 +175,7 @@ class LassoCV(LassoModelCV):
     max_iter : int, default=1000
         Sweeps at most for each alpha.
     tol : float, default=1e-4
-        As in `Lasso`.
+        As in `Lasso` for the fit on all rows; on the folds a gap of tol |y|^2 is enough, as in scikit-learn.
     copy_X : bool, default=True
         Without effect: X is never written to.
     cv : int, splitter or iterable of (train, test), optional
@@ -275,7 +275,7 @@ class ElasticNetCV(LassoModelCV):
     max_iter : int, default=1000
         Sweeps at most for each alpha.
     tol : float, default=1e-4
-        As in `ElasticNet`.
+        As in `LassoCV`.
     cv : int, splitter or iterable of (train, test), optional
         Folds; five by default.
     copy_X : bool, default=True
