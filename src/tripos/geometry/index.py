@@ -1,7 +1,7 @@
 """Which index serves which rows: chosen by their size, dimension and metric, and said.
 
-Measured on one thread, n rows of normal noise and as many queries, k = 5: the tree beats the filtered product up to
-about 12 columns at 10,000 rows; beyond, so many boxes are open that looking at all rows is faster.
+With more columns more boxes are open at once, until looking at all rows behind the float32 product is faster than the
+tree. Where that is (the constants below) is a first guess, not yet a measurement.
 """
 
 from __future__ import annotations
