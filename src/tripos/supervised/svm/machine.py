@@ -217,7 +217,7 @@ class KernelMachine(Estimator):
         return room if room < 1e8 else min(room, 0.5 * free_memory() / together)
 
     def _solve(self, X: Any, kernel: Kernel, dual: Dual, room: float, on_step: Any = None) -> Solution:
-        tiny = X.shape[0] <= TINY  # a millisecond buys many digits
+        tiny = self.rows_fit_ <= TINY  # a millisecond buys many digits; of many small pairs they would add up
         return solve(
             X,
             kernel,
