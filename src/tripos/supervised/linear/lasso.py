@@ -81,7 +81,7 @@ class LassoModel(LinearModel, Regressor):
         """
         return self._scores(X)
 
-    def _plain_numbers(self, X: Any, *, reset: bool) -> Any:
+    def _plain_numbers(self, X: Any, *, reset: bool, canonical: bool = True) -> Any:
         """A large array whose columns are contiguous is taken as it is at fit time: columns are what descent
         reads."""
         if (
@@ -96,7 +96,7 @@ class LassoModel(LinearModel, Regressor):
         ):
             validate_data(self, X, reset=True, skip_check_array=True)
             return X
-        return super()._plain_numbers(X, reset=reset)
+        return super()._plain_numbers(X, reset=reset, canonical=canonical)
 
     def _target(self, y: Any, *, multi_output: bool, reset: bool, classes: Any) -> np.ndarray:
         """Floats in a row need none of scikit-learn's checks but that they are finite."""
