@@ -112,6 +112,10 @@ LIMITS: dict[str, Limit] = {
         "words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False
     ),
     "QuantileRegressor": Limit("aims at the median", rows=250_000, measures=OF_THE_MEDIAN),
+    "SVC": Limit("time grows with the square of the rows: see LinearSVC", rows=20_000, classes=50),
+    "SVR": Limit("time grows with the square of the rows: see LinearSVR", rows=20_000),
+    "KNeighborsClassifier": Limit("each prediction looks at all rows", rows=200_000),
+    "KNeighborsRegressor": Limit("each prediction looks at all rows", rows=200_000),
 }
 
 

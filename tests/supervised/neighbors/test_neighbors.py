@@ -16,10 +16,20 @@ from tripos.supervised.neighbors.classification import KNeighborsClassifier, Rad
 from tripos.supervised.neighbors.regression import KNeighborsRegressor, RadiusNeighborsRegressor
 from tripos.supervised.neighbors.unsupervised import NearestNeighbors
 
+
+def nearer_counts_more(d):
+    return 1.0 / (1.0 + d)
+
+
+def name_of(settings):
+    """Without addresses of functions, which differ from process to process."""
+    return str({name: getattr(value, "__name__", value) for name, value in settings.items()})
+
+
 SETTINGS = [
     {},
     {"weights": "distance", "n_neighbors": 7},
-    {"weights": lambda d: 1.0 / (1.0 + d), "n_neighbors": 4},
+    {"weights": nearer_counts_more, "n_neighbors": 4},
     {"algorithm": "kd_tree", "p": 1},
     {"algorithm": "ball_tree", "p": 3},
     {"metric": "cosine"},
@@ -35,7 +45,7 @@ def digits():
     return X, y
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("settings", SETTINGS, ids=name_of)
 def test_probabilities_are_those_of_scikit_learn(settings):
     X, y = load_iris(return_X_y=True)
     X = X + np.random.default_rng(0).normal(
@@ -48,7 +58,7 @@ def test_probabilities_are_those_of_scikit_learn(settings):
     assert ours.effective_metric_ == theirs.effective_metric_
 
 
-@pytest.mark.parametrize("settings", SETTINGS[:4], ids=str)
+@pytest.mark.parametrize("settings", SETTINGS[:4], ids=name_of)
 @pytest.mark.parametrize("columns", [1, 2])
 def test_means_are_those_of_scikit_learn(settings, columns):
     X, y = load_diabetes(return_X_y=True)

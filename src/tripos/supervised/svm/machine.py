@@ -203,7 +203,7 @@ class KernelMachine(Estimator):
         together = min(len(sizes), thread_count())
         if len(sizes) > 1:
             wanted = max(wanted / 2, 1)  # fixed whatever the threads: another room could round rows otherwise
-        room = min(wanted, 4.0 * n * n)
+        room = min(wanted, 4.0 * n * (n + 256))  # rows are padded
         least = together * n * (8.0 * BLOCK + 4.0 * n_features * (not given) + 100.0)
         require(least, what=f"a fit of {name} on {n} rows", instead=instead)
         seconds = sum(float(m) * m for m in sizes) * (3e-9 + 4e-11 * n_features) / together
