@@ -231,9 +231,13 @@ def csr_steps(  # type: ignore[no-untyped-def]
         m = min(BLOCK, n - start)
         for r in range(m):
             i = np.uint64(order[start + r])
-            ahead = np.uint64(indptr[np.uint64(order[min(start + r + AHEAD, n - 1)])])
-            prefetch(data, ahead)
-            prefetch(indices, ahead)
+            coming = np.uint64(order[min(start + r + AHEAD, n - 1)])
+            first = np.uint64(indptr[coming])
+            past = min(np.uint64(indptr[coming + np.uint64(1)]), first + np.uint64(FAR))
+            for e in range(first, past, LINE):
+                prefetch(data, e)
+            for e in range(first, past, 2 * LINE):
+                prefetch(indices, e)
             begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
             # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
             even, odd = cast(0), cast(0)
