@@ -69,7 +69,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     ],
     "LinearSVR": [{"loss": "squared_epsilon_insensitive", "epsilon": 0.1}, {"epsilon": 0.2}],
     "SVC": [
-        {"kernel": "linear", "C": 0.5, "decision_function_shape": "ovo"},
+        {"kernel": "linear", "C": 0.5},
         {"kernel": "poly", "degree": 2, "coef0": 1.0, "class_weight": "balanced", "break_ties": True},
     ],
     "SVR": [{"kernel": "sigmoid", "gamma": 0.02}, {"C": 10.0, "epsilon": 0.3}],
@@ -101,7 +101,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"weights": "distance", "n_neighbors": 4, "algorithm": "kd_tree"},
         {"metric": "cosine", "n_neighbors": 3},
     ],
-    "KNeighborsRegressor": [{"weights": "distance", "p": 1}, {"n_neighbors": 2, "algorithm": "kd_tree", "p": 3}],
+    "KNeighborsRegressor": [
+        {"weights": "distance", "p": 1},
+        {"n_neighbors": 2, "algorithm": "kd_tree", "p": 3},
+    ],
     "DummyClassifier": [
         {"strategy": "stratified", "random_state": 0},
         {"strategy": "uniform", "random_state": 0},

@@ -19,8 +19,9 @@ def test_the_same_bits_from_one_two_and_four_threads(estimator, monkeypatch):
     for threads in ("1", "2", "4"):
         monkeypatch.setenv("TRIPOS_NUM_THREADS", threads)
         answers.append(cases.outputs(clone(estimator).fit(X, y), X[:500]))
-    cases.assert_same_outputs(answers[0], answers[1])
-    cases.assert_same_outputs(answers[0], answers[2])
+    rtol = 1e-9 if "bits" in estimator.exceptions else 0.0
+    cases.assert_same_outputs(answers[0], answers[1], rtol=rtol)
+    cases.assert_same_outputs(answers[0], answers[2], rtol=rtol)
 
 
 @cases.every_estimator

@@ -268,13 +268,15 @@ class ScaledHuber:
         r2 = np.asarray(residual, dtype=np.float64) ** 2
         s = np.ones(len(r2)) if weight is None else weight
         total = float(s.sum())
-        variance = float(s @ r2) / total
+        variance = (
+            float(np.sum(s * r2)) / total
+        )  # BLAS would add up by threads, in another order for each number
         for _ in range(50):
             near = r2 <= self.epsilon**2 * variance
             room = total - self.epsilon**2 * float(s[~near].sum())
             if room <= 0.0:
                 break
-            new = float(s[near] @ r2[near]) / room
+            new = float(np.sum(s[near] * r2[near])) / room
             if new >= variance * (1.0 - 1e-3):
                 break
             variance = new
