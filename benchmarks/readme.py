@@ -152,6 +152,19 @@ TOPICS: list[tuple[str, str, str, list[str]]] = [
         ["categorical-nb-fit", "categorical-nb-predict"],
     ),
     (
+        "Gradient boosting of trees: histograms, missing values, categories",
+        "`HistGradientBoostingClassifier`, `HistGradientBoostingRegressor`, `BoostedTreesClassifier`, `BoostedTreesRegressor`",
+        "supervised/trees/boosting.py",
+        [],
+    ),
+    (
+        "Neighbours, choice of k",
+        "`KNeighborsClassifier`, `KNeighborsRegressor`, `RadiusNeighborsClassifier`, `RadiusNeighborsRegressor`, `NearestNeighbors`",
+        "supervised/neighbors/classification.py",
+        [],
+    ),
+    ("Kernel machines by SMO", "`SVC`, `SVR`", "supervised/svm/smo.py", []),
+    (
         "Baselines",
         "`DummyClassifier`, `DummyRegressor`",
         "supervised/dummy/baseline.py",
