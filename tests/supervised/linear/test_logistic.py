@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 import tripos
 from tripos import DataWarning, LogisticRegression
 from tripos.compute.blocks import row_blocks
+from tripos.labels import class_factors
 from tripos.supervised.linear import likelihood
-from tripos.supervised.linear.likelihood import Problem, class_factors, count
+from tripos.supervised.linear.likelihood import Problem, count
 
 sets = pytest.mark.parametrize("name", ["spambase", "adult", "letters", "sms"])
 

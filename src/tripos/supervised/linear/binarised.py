@@ -17,8 +17,9 @@ import scipy.sparse as sp
 from tripos.base import Classifier, Training
 from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import Block, row_blocks
+from tripos.labels import class_factors
 from tripos.state import Flag
-from tripos.supervised.linear.likelihood import class_factors, count
+from tripos.supervised.linear.likelihood import count
 from tripos.supervised.linear.model import LinearModel
 
 

@@ -370,14 +370,3 @@ class Problem:
         _, gradient, hessian = self.risk.value_gradient_hessian(theta)
         step = Curvature(hessian).solve(gradient)
         return self.risk.largest_score(step) > DIVERGING
-
-
-def class_factors(class_weight: Any, classes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Factors of the rows' weights, by class: None, "balanced" or a dict from label to number."""
-    from sklearn.utils.class_weight import compute_class_weight
-
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, str):
-        return np.asarray(weights.sum() / (len(classes) * weights))
-    return np.asarray(compute_class_weight(class_weight, classes=classes, y=classes), dtype=np.float64)

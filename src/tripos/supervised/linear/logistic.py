@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from tripos.base import Training
 from tripos.errors import DataWarning
+from tripos.labels import class_factors
 from tripos.optimization.result import NotFinite, Result
 from tripos.state import Array, Number, Text
 from tripos.supervised.linear.likelihood import (
@@ -20,7 +21,6 @@ from tripos.supervised.linear.likelihood import (
     NEWTON_PARAMETERS,
     Counts,
     Problem,
-    class_factors,
     count,
 )
 from tripos.supervised.linear.logistic_model import LogisticModel

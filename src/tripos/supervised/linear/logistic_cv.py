@@ -20,7 +20,8 @@ from tripos import labels
 from tripos.base import Training
 from tripos.compute.executor import map_tasks
 from tripos.errors import DataWarning
-from tripos.supervised.linear.likelihood import Counts, Problem, class_factors, count
+from tripos.labels import class_factors
+from tripos.supervised.linear.likelihood import Counts, Problem, count
 from tripos.supervised.linear.logistic import LogisticRegression
 from tripos.supervised.linear.logistic_folds import Fold, Task, advance, make_folds, scoring_of
 from tripos.supervised.linear.logistic_grid import LogisticGrid

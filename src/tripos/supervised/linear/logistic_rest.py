@@ -19,8 +19,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from tripos.base import Training
+from tripos.labels import class_factors
 from tripos.optimization.result import Result
-from tripos.supervised.linear.likelihood import Counts, class_factors
+from tripos.supervised.linear.likelihood import Counts
 from tripos.supervised.linear.logistic_penalty import Asked
 
 if TYPE_CHECKING:

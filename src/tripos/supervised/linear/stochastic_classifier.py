@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from tripos.base import Classifier, Training
 from tripos.compute.random import streams
+from tripos.labels import class_factors
 from tripos.state import Array
-from tripos.supervised.linear.likelihood import class_factors
 from tripos.supervised.linear.stochastic import StochasticModel
 from tripos.supervised.linear.stochastic_walk import Walk
 

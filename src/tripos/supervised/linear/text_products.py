@@ -21,6 +21,7 @@ from tripos.base import Training
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.executor import map_tasks
+from tripos.objective.frequency import renumber
 from tripos.supervised.linear.operator import ALIKE, CentredProducts, Iterated, left_over
 
 LEAST_ENTRIES = 1 << 19  # stored entries of a piece of rows
@@ -40,13 +41,6 @@ def csr_first_look(data, indices, indptr, start, stop, s, y, found):  # type: ig
             column[1] += weight * x
             column[2] += weight * x * x
             column[3] += weight * x * y[i]
-
-
-@kernel("I[::1], i8, i8, I[::1], I[::1]")
-def renumber(indices, start, stop, rank, out):  # type: ignore[no-untyped-def]
-    """out_t = rank of the t-th entry's column."""
-    for t in range(start, stop):
-        out[t] = rank[np.uint64(indices[t])]
 
 
 @kernel("F[::1], I[::1], I[::1], i8, i8, f8[::1], f8, f8[::1], f8[:, ::1]")
@@ -160,10 +154,11 @@ class TextRows:
         _each(cuts, lambda k, a, b: csr_first_look(data, indices, indptr, a, b, s, yc, looks[k]))
         found = sum(looks[1:], looks[0])
         order = np.argsort(-found[:, COUNT], kind="stable")
-        rank = np.empty(d, indices.dtype)
-        rank[order] = np.arange(d, dtype=indices.dtype)
+        rank = np.empty(d, np.int64)
+        rank[order] = np.arange(d)
         renumbered = np.empty_like(indices)
-        _each(cuts, lambda k, a, b: renumber(indices, int(indptr[a]), int(indptr[b]), rank, renumbered))
+        places = [slice(int(indptr[a]), int(indptr[b])) for a, b in cuts]
+        _each(cuts, lambda k, a, b: renumber(indices[places[k]], rank, renumbered[places[k]]))
         total = float(n if weight is None else weight.sum())
         pairs = [np.empty((d, 2)) for _ in cuts]
         found = np.ascontiguousarray(found[order])

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tripos import labels
 from tripos.base import Classifier, Regressor
+from tripos.labels import class_factors
 from tripos.objective.losses import (
     ABSOLUTE,
     GAMMA,
@@ -23,7 +24,6 @@ from tripos.objective.losses import (
     quantile,
     tweedie,
 )
-from tripos.supervised.linear.likelihood import class_factors
 from tripos.supervised.linear.probabilities import probabilities
 from tripos.supervised.trees.boosted import BoostedTrees
 from tripos.supervised.trees.hist_gradient_boosting import most_probable, squeezed

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from tripos import labels
 from tripos.base import Classifier, Regressor
+from tripos.labels import class_factors
 from tripos.objective.losses import ABSOLUTE, GAMMA, LOG, POISSON, SOFTMAX, SQUARED, Loss, quantile
-from tripos.supervised.linear.likelihood import class_factors
 from tripos.supervised.linear.probabilities import probabilities
 from tripos.supervised.trees.histogram_boosting import HistogramBoosting
 
