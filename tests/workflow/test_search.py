@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from tripos.compute.budget import TimeBudget
+from tripos.workflow.candidates import Candidate
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.progress import Display
-from tripos.workflow.search import TRIALS, make_plan, planned_steps, rungs_for, search
+from tripos.workflow.search import TRIALS, _Sampler, make_plan, planned_steps, rungs_for, search
 from tripos.workflow.store import Journal
 
 
@@ -215,3 +216,12 @@ def test_probabilities_decide_between_candidates_that_the_folds_do_not_tell_apar
     bare = Standing("bare", "L", {}, 10, folds=[0.89, 0.91], probabilities=False)
     probable = Standing("probable", "L", {}, 10, folds=[second, second])
     assert Leaderboard(True, [bare, probable]).winner.candidate == winner
+
+
+def test_a_default_that_is_a_word_starts_no_range_of_numbers():
+    """gamma="scale" of SVC beside a range: the sampler begins without it instead of failing."""
+    svc = Candidate("SVC")
+    standing = Standing("SVC", "SVC", {}, 10, folds=[0.8, 0.9])
+    params = _Sampler(svc, 0, True, standing).ask()
+    assert params is not None
+    assert all(isinstance(value, float) for name, value in params.items() if name in ("C", "gamma"))

@@ -106,11 +106,14 @@ OF_THE_MEDIAN = (
 )
 #: What a loss asks of the target (`target_domain` of the class): the lowest value that is too low, and in words.
 DOMAINS = {"non-negative": "no negative targets", "positive": "positive targets only"}
+COVARIANCE = "words make more columns than a covariance of all pairs has room for"
 LIMITS: dict[str, Limit] = {
     "LogisticRegression": Limit("each step costs rows x columns x classes", classes=200),
     "LinearRegression": Limit(
         "words make more columns than there are rows, which only a penalty tells apart: see Ridge", text=False
     ),
+    "LinearDiscriminantAnalysis": Limit(COVARIANCE, text=False),
+    "QuadraticDiscriminantAnalysis": Limit(COVARIANCE, text=False),
     "QuantileRegressor": Limit("aims at the median", rows=250_000, measures=OF_THE_MEDIAN),
     "SVC": Limit("time grows with the square of the rows: see LinearSVC", rows=20_000, classes=50),
     "SVR": Limit("time grows with the square of the rows: see LinearSVR", rows=20_000),

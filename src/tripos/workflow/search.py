@@ -129,9 +129,7 @@ class _Sampler:
         self._trial: Any = None
         defaults = candidate.estimator({}, 0).get_params()
         known = {name: defaults[name] for name in self._space if name in defaults}
-        if known and all(
-            self._space[name]._contains(self._space[name].to_internal_repr(v)) for name, v in known.items()
-        ):
+        if known and all(_holds(self._space[name], value) for name, value in known.items()):
             self._study.add_trial(
                 optuna.trial.create_trial(
                     params=known, distributions={n: self._space[n] for n in known}, value=default.score
@@ -154,6 +152,14 @@ class _Sampler:
             self._study.tell(self._trial, state=_failed())
         else:
             self._study.tell(self._trial, standing.score)
+
+
+def _holds(distribution: Any, value: Any) -> bool:
+    """Whether a default lies in the space; one that is a word, such as gamma="scale", in no range of numbers."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except ValueError:
+        return False
 
 
 def _failed() -> Any:
