@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from tripos.plotting.linear import probability_plane as probability_plane
     from tripos.plotting.linear import ratio_forest as ratio_forest
     from tripos.plotting.linear import residual_panels as residual_panels
+    from tripos.plotting.neighbors import centroid_deviations as centroid_deviations
+    from tripos.plotting.neighbors import curse_of_dimensionality as curse_of_dimensionality
+    from tripos.plotting.neighbors import density_profile as density_profile
+    from tripos.plotting.neighbors import few_and_many_neighbours as few_and_many_neighbours
+    from tripos.plotting.neighbors import outlier_scores as outlier_scores
     from tripos.plotting.optimization import descent_paths as descent_paths
     from tripos.plotting.optimization import loss_race as loss_race
     from tripos.plotting.optimization import zig_zag as zig_zag
@@ -48,6 +53,9 @@ if TYPE_CHECKING:
     from tripos.plotting.regression import residuals as residuals
     from tripos.plotting.regression import simple_fit as simple_fit
     from tripos.plotting.theme import use as use
+    from tripos.plotting.trees import contributions as contributions
+    from tripos.plotting.trees import tree_diagram as tree_diagram
+    from tripos.plotting.trees import waterfall as waterfall
 
 _STAGES: dict[str, tuple[str, ...]] = {
     "bayes": ("feature_log_odds", "gaussian_densities"),
@@ -70,9 +78,17 @@ _STAGES: dict[str, tuple[str, ...]] = {
     ),
     "linear": ("fit_band", "normal_quantiles", "probability_plane", "ratio_forest", "residual_panels"),
     "path": ("coefficient_path",),
+    "neighbors": (
+        "centroid_deviations",
+        "curse_of_dimensionality",
+        "density_profile",
+        "few_and_many_neighbours",
+        "outlier_scores",
+    ),
     "optimization": ("descent_paths", "loss_race", "zig_zag"),
     "page": ("svg",),
     "theme": ("use",),
+    "trees": ("contributions", "tree_diagram", "waterfall"),
 }
 _HOME = {name: stage for stage, names in _STAGES.items() for name in names}
 

@@ -18,12 +18,15 @@ from tripos.data.encoding.table import positional
 from tripos.data.needs import Needs
 from tripos.state import Array, Nested
 from tripos.supervised.trees.binning import Binned, Binning
+from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.tree import Forest, Walker
+from tripos.supervised.trees.understanding import Understood
+from tripos.supervised.trees.walk import nodes_of
 
 NATIVE = Needs(categories="native", missing="native", text="none", sparse=False)
 
 
-class TreeModel(Estimator):
+class TreeModel(Understood, Estimator):
     """An estimator with `binning_`, `forest_` and `baseline_`."""
 
     needs: ClassVar[Needs] = NATIVE
@@ -134,6 +137,12 @@ class TreeModel(Estimator):
 
     # ---- looking at it ---------------------------------------------------------------------------
 
+    def _nodes(self) -> Nodes:
+        check_is_fitted(self)
+        steps = getattr(self, "best_iteration_", None)  # of those that predictions use
+        forest = self.forest_ if steps is None else self.forest_.head(steps * self.baseline_.size)
+        return nodes_of(forest, self.binning_)
+
     def importances(self, kind: str = "gain") -> np.ndarray:
         """What each column contributes, shape (n_features,); columns are named by `encoded_feature_names_`.
 
@@ -185,26 +194,3 @@ class TreeModel(Estimator):
         lines.append(f"{'':<{width}}  share of gain  splits")
         lines += [f"{names[j]:<{width}}  {share[j]:>13.2%}  {int(splits[j]):>6,}" for j in order]
         return "\n".join(lines)
-
-    def plot(self, *, kind: str = "gain", top: int = 20, ax: Any = None) -> Any:
-        """Draw the columns that contribute most.
-
-        Parameters
-        ----------
-        kind : {"gain", "splits"}
-            As in `importances`.
-        top : int, default=20
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
-        from tripos import plotting
-
-        values = self.importances(kind)
-        if kind == "gain":
-            values = values / max(values.sum(), np.finfo(float).tiny)
-        label = "share of the gain of all splits" if kind == "gain" else "splits"
-        names = [str(name) for name in self.encoded_feature_names_]
-        return plotting.importances(values, None, names, top=top, xlabel=label, ax=ax)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ZERO = 1e-35  # LightGBM's bound of what a missing zero is
+
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
@@ -47,6 +49,10 @@ class Nodes:
     impurities : float64 ndarray of shape (n_nodes,), or None
     n_outputs : int
         With one value a node, tree t adds to output t mod n_outputs.
+    categories : tuple of (float64 ndarray or None), or None
+        For each column the rising cell values that stand for the codes 0, 1, ...; None where a cell is its code.
+    zero_is_missing : bool ndarray of shape (n_columns,), or None
+        Columns whose cells count as missing within 1e-35 of zero.
     """
 
     starts: np.ndarray
@@ -62,6 +68,8 @@ class Nodes:
     gains: np.ndarray
     impurities: np.ndarray | None = None
     n_outputs: int = 1
+    categories: tuple[np.ndarray | None, ...] | None = None
+    zero_is_missing: np.ndarray | None = None
 
     @property
     def n_trees(self) -> int:
@@ -78,3 +86,27 @@ class Nodes:
         for i in inner:  # parents come first
             depth[self.left[i]] = depth[self.right[i]] = depth[i] + 1
         return depth
+
+    def cells(self, X: np.ndarray) -> np.ndarray:
+        """X (n_rows, n_columns) as splits read it, float64: codes for categories, NaN for what is missing."""
+        Z = np.array(X, dtype=np.float64, order="C")
+        for j, values in enumerate(self.categories or ()):
+            if values is None:
+                continue
+            padded = np.append(values, np.inf)
+            place = np.searchsorted(values, Z[:, j])
+            Z[:, j] = np.where(padded[place] == Z[:, j], place, np.nan)
+        if self.zero_is_missing is not None:
+            Z[(np.abs(Z) <= ZERO) & self.zero_is_missing] = np.nan
+        return Z
+
+    def means(self) -> np.ndarray:
+        """`values`, and at inner nodes without one the mean of the leaves below by weight, (n_nodes, n_values)."""
+        values = self.values.copy()
+        for i in np.flatnonzero(~self.is_leaf & np.isnan(self.values).any(axis=1))[
+            ::-1
+        ]:  # children come later
+            below = np.array([self.left[i], self.right[i]])
+            w = self.weights[below]
+            values[i] = np.average(values[below], axis=0, weights=w if w.sum() > 0 else None)
+        return values
