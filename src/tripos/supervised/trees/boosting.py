@@ -25,14 +25,16 @@ from tripos.objective.losses import (
     ABSOLUTE_CODE,
     HUBER_CODE,
     LOG,
+    LOG_CODE,
     QUANTILE_CODE,
     SQUARED_CODE,
     Loss,
     PointwiseLoss,
     SoftmaxLoss,
-    common_rows,
+    log_rows,
     pointwise_rows,
     softmax_rows,
+    squared_rows,
 )
 from tripos.supervised.trees.binning import Binned
 from tripos.supervised.trees.grow import Grower, Grown, Growth
@@ -159,7 +161,8 @@ class Gradients:
         else:
             eta, slope, curvature = self.scores[0, rows], self.slopes[0, rows], self.curvatures[0, rows]
             if self.loss.common:
-                common_rows(self.loss.code, eta, y, loss, slope, curvature)
+                rows_of = log_rows if self.loss.code == LOG_CODE else squared_rows
+                rows_of(eta, y, loss, slope, curvature)
             else:
                 pointwise_rows(self.loss.code, self.loss.parameter, eta, y, loss, slope, curvature)
             if self.constant:

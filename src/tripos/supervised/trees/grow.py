@@ -17,6 +17,7 @@ Ke et al., "LightGBM: a highly efficient gradient boosting decision tree" (2017)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -124,6 +125,8 @@ from tripos.supervised.trees.split import (
     TOTAL,
     USABLE,
     WORK,
+    ZERO,
+    best_number,
     best_split,
 )
 
@@ -132,110 +135,126 @@ GROWTH = {"leaf-wise": BEST_FIRST, "depth-wise": BY_LEVEL}
 POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
 
 
-@kernel(
+SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
     "u8[:, ::1]"
 )
-def grow(  # type: ignore[no-untyped-def]
-    columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
-    free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
-    node_levels,
-):  # fmt: skip
-    """Grows until the tree is done (False) or `state` asks for a large histogram (True)."""
-    counts = histograms[histograms.shape[0] - 1]
-    room = (
-        np.empty(256, np.int64), np.empty(256, np.float32), np.empty(256, np.int64), np.empty(256, np.float64),
-        np.empty(4, np.uint64),
-    )  # fmt: skip
-    allowed, key = np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.uint64)
-    goes_left = np.empty(256, np.uint8)
-    while True:
-        phase = state[PHASE]
-        state[PHASE] = CHOOSE
-        first, second, exact = -1, -1, 0  # leaves to look at
-        wanted, after, everything, counting = (
-            -1,
-            CHOOSE,
-            0,
-            0,
-        )  # the leaf whose histogram is wanted, and then?
-        if phase == BEGIN:
-            wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
-        elif phase == ROOT:
-            leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]])
-            first = 0
-        elif phase == CHOOSE:
-            k, q = choose(state, leaves, limits, opened, integers[ORDER]), state[N_LEAVES]
-            if k < 0 or q >= integers[MAX_LEAVES]:
-                return False
-            leaf = leaves[k]
-            j = leaf[FEATURE]
-            mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
-            middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
-            if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
-                leaf[EXACT], state[SMALLER] = 1, k
-                wanted, after, counting = k, RECOUNTED, 1
+
+
+def growing(plain: bool) -> Any:
+    """The kernel; `plain` is for numbers alone, without constraints and drawn features, and compiles faster."""
+
+    @kernel(SIGNATURE)
+    def grow(  # type: ignore[no-untyped-def]
+        columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
+        free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
+        node_levels,
+    ):  # fmt: skip
+        """Grows until the tree is done (False) or `state` asks for a large histogram (True)."""
+        whole = integers[ZERO]  # a 0 that is no constant: with one the kernels it goes to would compile twice
+        counts = histograms[histograms.shape[0] - 1]
+        room = (
+            np.empty(256, np.int64), np.empty(256, np.float32), np.empty(256, np.int64), np.empty(256, np.float64),
+            np.empty(4, np.uint64),
+        )  # fmt: skip
+        allowed, key = np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.uint64)
+        goes_left = np.empty(256, np.uint8)
+        while True:
+            phase = state[PHASE]
+            state[PHASE] = CHOOSE
+            first, second, exact = -1, -1, 0  # leaves to look at
+            wanted, after, everything, counting = (
+                -1,
+                CHOOSE,
+                0,
+                0,
+            )  # the leaf whose histogram is wanted, and then?
+            if phase == BEGIN:
+                wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
+            elif phase == ROOT:
+                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]])
+                first = 0
+            elif phase == CHOOSE:
+                k, q = choose(state, leaves, limits, opened, integers[ORDER]), state[N_LEAVES]
+                if k < 0 or q >= integers[MAX_LEAVES]:
+                    return False
+                leaf = leaves[k]
+                j = leaf[FEATURE]
+                mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
+                middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
+                if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
+                    leaf[EXACT], state[SMALLER] = 1, k
+                    wanted, after, counting = k, RECOUNTED, 1
+                else:
+                    larger_left = np.int64(2 * (middle - leaf[START]) > leaf[END] - leaf[START])
+                    write_split(
+                        leaf,
+                        limits[k, GAIN],
+                        larger_left,
+                        features,
+                        state,
+                        levels[k],
+                        nodes,
+                        node_numbers,
+                        node_levels,
+                    )
+                    divide(k, q, middle, features, groups, member, integers, numbers, state, leaves, limits)
+                    if state[N_LEAVES] < integers[MAX_LEAVES]:
+                        after = order_children(k, q, state, free, integers, leaves)
+                        if after != CHOOSE:
+                            wanted = state[SMALLER] if after == SMALL else state[LARGER]
+            elif phase == SMALL:
+                first, large = state[SMALLER], state[LARGER]
+                if leaves[large, SLOT] >= 0:
+                    subtract(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]])
+                    second = large
+                elif splittable(leaves[large], integers):
+                    wanted, after = large, LARGE
+            elif phase == LARGE:
+                first = state[LARGER]
+            elif phase == RECOUNTED and leaves[state[SMALLER], SLOT] < 0:
+                wanted, after = state[SMALLER], AGAIN
             else:
-                larger_left = np.int64(2 * (middle - leaf[START]) > leaf[END] - leaf[START])
-                write_split(
-                    leaf,
-                    limits[k, GAIN],
-                    larger_left,
-                    features,
-                    state,
-                    levels[k],
-                    nodes,
-                    node_numbers,
-                    node_levels,
-                )
-                divide(k, q, middle, features, groups, member, integers, numbers, state, leaves, limits)
-                if state[N_LEAVES] < integers[MAX_LEAVES]:
-                    after = order_children(k, q, state, free, integers, leaves)
-                    if after != CHOOSE:
-                        wanted = state[SMALLER] if after == SMALL else state[LARGER]
-        elif phase == SMALL:
-            first, large = state[SMALLER], state[LARGER]
-            if leaves[large, SLOT] >= 0:
-                subtract(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]])
-                second = large
-            elif splittable(leaves[large], integers):
-                wanted, after = large, LARGE
-        elif phase == LARGE:
-            first = state[LARGER]
-        elif phase == RECOUNTED and leaves[state[SMALLER], SLOT] < 0:
-            wanted, after = state[SMALLER], AGAIN
-        else:
-            first, exact = state[SMALLER], 1
-        for k in (first, second):
-            if k < 0:
-                continue
-            if splittable(leaves[k], integers):
-                allow(leaves[k], integers, features, groups, member[k], allowed, key)
-                best_split(
-                    histograms[leaves[k, SLOT]], counts, exact, features, allowed, integers, numbers, leaves[k],
-                    limits[k], levels[k], room,
-                )  # fmt: skip
-            if limits[k, GAIN] <= 0.0:
-                give_slot(state, free, leaves[k])
-            elif integers[ORDER] == ANY_ORDER:
-                opened[state[N_OPEN]] = k
-                state[N_OPEN] += 1
-        if wanted >= 0:
-            start, end, slot = leaves[wanted, START], leaves[wanted, END], histograms.shape[0] - 1
-            if not counting:
-                slot = take_slot(state, free, leaves, limits)
-                leaves[wanted, SLOT] = slot
-            state[PHASE], state[ASK_START], state[ASK_END], state[ASK_SLOT] = after, start, end, slot
-            state[ASK_ALL], state[ASK_COUNTS] = everything, counting
-            if (end - start) * words.shape[0] * 8 > integers[WORK]:
-                return True
-            h = histograms[slot]
-            clear(h, 0, h.size)
-            if everything:
-                add_all(words, 0, words.shape[0], packed, start, end, h)
-            else:
-                add_some(words, 0, words.shape[0], rows, packed, start, end, gathered, counting, h)
+                first, exact = state[SMALLER], 1
+            for k in (first, second):
+                if k < 0:
+                    continue
+                if splittable(leaves[k], integers):
+                    h = histograms[leaves[k, SLOT]]
+                    if plain:
+                        best_number(h, counts, exact, features, integers, numbers, leaves[k], limits[k], room)
+                    else:
+                        allow(leaves[k], integers, features, groups, member[k], allowed, key)
+                        best_split(
+                            h, counts, exact, features, allowed, integers, numbers, leaves[k], limits[k], levels[k],
+                            room,
+                        )  # fmt: skip
+                if limits[k, GAIN] <= 0.0:
+                    give_slot(state, free, leaves[k])
+                elif integers[ORDER] == ANY_ORDER:
+                    opened[state[N_OPEN]] = k
+                    state[N_OPEN] += 1
+            if wanted >= 0:
+                start, end, slot = leaves[wanted, START], leaves[wanted, END], histograms.shape[0] - 1
+                if not counting:
+                    slot = take_slot(state, free, leaves, limits)
+                    leaves[wanted, SLOT] = slot
+                state[PHASE], state[ASK_START], state[ASK_END], state[ASK_SLOT] = after, start, end, slot
+                state[ASK_ALL], state[ASK_COUNTS] = everything, counting
+                if (end - start) * words.shape[0] * 8 > integers[WORK]:
+                    return True
+                h = histograms[slot]
+                clear(h, whole, h.size)
+                if everything:
+                    add_all(words, whole, words.shape[0], packed, start, end, h)
+                else:
+                    add_some(words, whole, words.shape[0], rows, packed, start, end, gathered, counting, h)
+
+    return grow
+
+
+grow, grow_plain = growing(False), growing(True)
 
 
 @kernel("i8, i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[::1], i8, f8[::1]")
@@ -477,9 +496,17 @@ class Grower:
         numbers[SUPPORT] = self.how.support * mean_hessian
         memory["features"][USABLE] = 1 if usable is None else usable
         arguments = tuple(memory.values())
-        while grow(*arguments):
+        kernel = grow_plain if self._plain(usable) else grow
+        while kernel(*arguments):
             self._add_asked(state)
         return self._grown(int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
+
+    def _plain(self, usable: np.ndarray | None) -> bool:
+        """Whether the tree needs neither categories nor constraints nor drawn features."""
+        integers, p = self.memory["integers"], self.binned.n_features
+        drawn = min(integers[N_TRIED], integers[N_LEVEL]) < p
+        limited = self.how.groups is not None or integers[BOUNDED] or np.isfinite(self.how.max_value)
+        return not (drawn or limited or self.binned.categorical.any())
 
     def _add_asked(self, state: np.ndarray) -> None:
         memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])

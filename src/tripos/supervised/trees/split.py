@@ -17,6 +17,8 @@ Chen, Guestrin (2016), doi:10.1145/2939672.2939785, section 2.2. W. D. Fisher, "
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tripos.compute import kernel
@@ -26,7 +28,7 @@ MASK = np.int64(0xFFFFFFFF)
 
 # Settings of a fit: integers, then numbers.
 MAX_LEAVES, MIN_ROWS, MAX_DEPTH, ORDER, N_SLOTS, WORK, COUNTED, BOUNDED = range(8)
-SEED, N_TRIED, N_LEVEL, SUBSET, N_INTEGERS = range(8, 13)
+SEED, N_TRIED, N_LEVEL, SUBSET, ZERO, N_INTEGERS = range(8, 14)
 LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, G_UNIT, H_UNIT, RATE, MAX_VALUE, N_NUMBERS = range(11)
 
 # What is known of each feature.
@@ -59,12 +61,14 @@ def value_gain(G, H, w, numbers):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gains_of_cuts(prefix, total, n_cuts, h_unit, penalty, alpha, least, gains):  # type: ignore[no-untyped-def]
+def gains_of_cuts(prefix, total, n_cuts, numbers, least_hessian, gains):  # type: ignore[no-untyped-def]
     """gain(left) + gain(right) after each cut, in units of the integer gradients; 0 where a side is too light.
 
     Both sides come from integers, so a split and its mirror image gain the same.
     """
-    zero = np.float32(0)
+    zero, least = np.float32(0), np.float32(least_hessian)
+    h_unit, penalty = np.float32(numbers[H_UNIT]), np.float32(numbers[LAMBDA])
+    alpha = np.float32(numbers[ALPHA] / numbers[G_UNIT])
     for b in range(U(n_cuts)):
         left = prefix[b]
         right = total - left
@@ -105,49 +109,50 @@ def best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, g
         gains[b] = np.float32(max(gain, 0.0) / (gu * gu))
 
 
-@kernel
-def scan_number(  # type: ignore[no-untyped-def]
-    h, counts, total, n_rows, n_bins, missing, direction, integers, numbers, limits, exact, least, prefix, gains
-):  # fmt: skip
-    """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left."""
-    bits = gains.view(np.int32)
-    best, where, side, left = np.float32(0), 0, 0, np.int64(0)
-    running = np.int64(0)
-    for b in range(U(n_bins)):
-        running += h[b]
-        prefix[b] = running
-    n_cuts = n_bins if missing else n_bins - 1
-    for missing_left in range(2 if missing else 1):
-        if missing_left:
-            for b in range(U(n_bins)):
-                prefix[b] += h[255]
-        if integers[BOUNDED]:
-            best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains)
-        else:
-            gains_of_cuts(
-                prefix,
-                total,
-                n_cuts,
-                np.float32(numbers[H_UNIT]),
-                np.float32(numbers[LAMBDA]),
-                np.float32(numbers[ALPHA] / numbers[G_UNIT]),
-                np.float32(least),
-                gains,
-            )
-        if exact:
-            running = counts[255] if missing_left else np.int64(0)
-            for b in range(n_cuts):
-                running += counts[b]
-                if running < integers[MIN_ROWS] or n_rows - running < integers[MIN_ROWS]:
-                    gains[b] = np.float32(0)
-        top = largest(bits, n_cuts)
-        if top > 0:
-            b = 0
-            while bits[b] != top:
-                b += 1
-            if gains[b] > best:
-                best, where, side, left = gains[b], b, missing_left, prefix[b]
-    return best, where, side, left
+def scanning(plain: bool) -> Any:
+    """The kernel that scans a number's bins; `plain` knows no bounds."""
+
+    @kernel
+    def scan_number(  # type: ignore[no-untyped-def]
+        h, counts, total, n_rows, n_bins, missing, direction, integers, numbers, limits, exact, least, prefix, gains
+    ):  # fmt: skip
+        """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left."""
+        bits = gains.view(np.int32)
+        best, where, side, left = np.float32(0), 0, 0, np.int64(0)
+        running = np.int64(0)
+        for b in range(U(n_bins)):
+            running += h[b]
+            prefix[b] = running
+        n_cuts = n_bins if missing else n_bins - 1
+        for missing_left in range(2 if missing else 1):
+            if missing_left:
+                for b in range(U(n_bins)):
+                    prefix[b] += h[255]
+            if plain:
+                gains_of_cuts(prefix, total, n_cuts, numbers, least, gains)
+            elif integers[BOUNDED]:
+                best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains)
+            else:
+                gains_of_cuts(prefix, total, n_cuts, numbers, least, gains)
+            if exact:
+                running = counts[255] if missing_left else np.int64(0)
+                for b in range(n_cuts):
+                    running += counts[b]
+                    if running < integers[MIN_ROWS] or n_rows - running < integers[MIN_ROWS]:
+                        gains[b] = np.float32(0)
+            top = largest(bits, n_cuts)
+            if top > 0:
+                b = 0
+                while bits[b] != top:
+                    b += 1
+                if gains[b] > best:
+                    best, where, side, left = gains[b], b, missing_left, prefix[b]
+        return best, where, side, left
+
+    return scan_number
+
+
+scan_number, scan_plain_number = scanning(False), scanning(True)
 
 
 @kernel
@@ -224,6 +229,18 @@ def node_gain(P, numbers, limits):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def settle(leaf, limits, numbers):  # type: ignore[no-untyped-def]
+    """GAIN of the split that a leaf record holds; 0 where it is none or not worth it."""
+    limits[GAIN] = 0.0
+    if leaf[FEATURE] >= 0:
+        total, left = leaf[TOTAL], leaf[LEFT_TOTAL]
+        parent = node_gain(total, numbers, limits)
+        sides = node_gain(left, numbers, limits) + node_gain(total - left, numbers, limits)
+        gained = sides - parent - 2.0 * numbers[GAMMA]
+        limits[GAIN] = gained if gained > 1e-12 * abs(parent) else 0.0
+
+
+@kernel
 def least_hessian(exact, total, n_rows, integers, numbers):  # type: ignore[no-untyped-def]
     """The hessian a side must have.
 
@@ -247,7 +264,6 @@ def best_split(  # type: ignore[no-untyped-def]
     prefix, gains, order, score, found = room
     best = np.float32(0)
     leaf[FEATURE] = -1
-    limits[GAIN] = 0.0
     for j in range(features.shape[1]):
         n_bins, missing = features[N_BINS, j], features[MISSING, j]
         if not allowed[j] or n_bins + missing < 2:
@@ -282,9 +298,26 @@ def best_split(  # type: ignore[no-untyped-def]
             if features[CATEGORICAL, j]:
                 for q in range(4):
                     levels[q] = found[q]
-    if leaf[FEATURE] >= 0:
-        left = leaf[LEFT_TOTAL]
-        parent = node_gain(total, numbers, limits)
-        sides = node_gain(left, numbers, limits) + node_gain(total - left, numbers, limits)
-        gained = sides - parent - 2.0 * numbers[GAMMA]
-        limits[GAIN] = gained if gained > 1e-12 * abs(parent) else 0.0
+    settle(leaf, limits, numbers)
+
+
+@kernel
+def best_number(h, counts, exact, features, integers, numbers, leaf, limits, room):  # type: ignore[no-untyped-def]
+    """As `best_split` for numbers alone, without bounds."""
+    total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
+    least = least_hessian(exact, total, n_rows, integers, numbers)
+    prefix, gains = room[0], room[1]
+    best = np.float32(0)
+    leaf[FEATURE] = -1
+    for j in range(features.shape[1]):
+        n_bins, missing = features[N_BINS, j], features[MISSING, j]
+        if not features[USABLE, j] or n_bins + missing < 2:
+            continue
+        gain, where, side, left = scan_plain_number(
+            h[256 * j : 256 * j + 256], counts[256 * j : 256 * j + 256], total, n_rows, n_bins, missing, missing,
+            integers, numbers, limits, exact, least, prefix, gains,
+        )  # fmt: skip
+        if gain > best:
+            best = gain
+            leaf[FEATURE], leaf[BIN], leaf[MISSING_LEFT], leaf[LEFT_TOTAL] = j, where, side, left
+    settle(leaf, limits, numbers)
