@@ -40,6 +40,8 @@ from tripos.state import Json, Labels, Nested, Number, Strings
 from tripos.watch import Progress
 
 _FLOAT64, _FLOAT32 = inputs.FLOATS
+_SIMPLE = frozenset({bool, int, float, str, type(None)})  # types of parameters that are what they compare as
+_REMEMBERED = 256  # sets of parameters of a class that are known to be valid
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Training:
         Regressors: floats of X's dtype, shape (n_rows,) or (n_rows, n_outputs). Classifiers: int64 positions in `classes_`.
     sample_weight : float64 ndarray of shape (n_rows,), or None
         Strictly positive: rows of weight zero were dropped.
-    blocks : Blocks
-        The same rows in blocks, for learners written as partial / merge / solve.
+    given_blocks : Blocks or None
+        Where the rows came in blocks, those.
     n_features : int
         Columns after encoding.
     """
@@ -63,8 +65,19 @@ class Training:
     X: Any
     y: Any
     sample_weight: np.ndarray | None
-    blocks: Blocks
+    given_blocks: Blocks | None
     n_features: int
+
+    @functools.cached_property
+    def blocks(self) -> Blocks:
+        """The same rows in blocks, for learners written as partial / merge / solve; cut when first asked for."""
+        if self.given_blocks is not None:
+            return self.given_blocks
+        return row_blocks(self.X, self.y, self.sample_weight)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.X.dtype) if self.in_memory else self.blocks.dtype
 
     @property
     def in_memory(self) -> bool:
@@ -121,11 +134,14 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
     canonical_csr: ClassVar[bool] = True
     canonical_scores: ClassVar[bool] = True
 
+    _param_names: ClassVar[list[str]]
+    _accepted: ClassVar[set[tuple[Any, ...]]] = set()  # values of all parameters that passed their checks
     _width: int = -1  # columns a plain float array must have to pass unchecked; -1: always check
     _encoded_width: int = -1  # columns that `encoder_` makes, which is what the parameters are for
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._accepted = set()
         if "fit" in cls.__dict__:
             cls.fit = _watched(cls.__dict__["fit"])  # type: ignore[attr-defined]
         if cls.exceptions and cls.__doc__:
@@ -133,6 +149,26 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             cls.__doc__ = "\n".join(
                 [cls.__doc__.rstrip(), "", "    Promises this estimator does not keep:", "", *kept_back, ""]
             )
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """As scikit-learn's, which reads the signature of `__init__` anew for every fit and clone."""
+        if "_param_names" not in cls.__dict__:
+            cls._param_names = super()._get_param_names()
+        return list(cls._param_names)
+
+    def _validate_params(self) -> None:
+        """As scikit-learn's; parameters that were accepted once are accepted at once."""
+        params = self.get_params(deep=False)
+        key = tuple(map(_simple, params.values()))
+        known = None not in key
+        if known and key in self._accepted:
+            return
+        super()._validate_params()
+        if known:
+            if len(self._accepted) >= _REMEMBERED:
+                self._accepted.clear()
+            self._accepted.add(key)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -195,14 +231,15 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
         target = self._target(y, multi_output=multi_output, reset=reset, classes=classes)
         array = self._training_input(X, target, sample_weight, reset=reset, check_finite=check_finite)
         if target is not None:
-            check_consistent_length(array, target)
+            if array.shape[0] != len(target):
+                check_consistent_length(array, target)
             if target.dtype.kind == "f":
                 target = kernel_array(target, array.dtype)
         return Training(
             X=array,
             y=target,
             sample_weight=sample_weight,
-            blocks=row_blocks(array, target, sample_weight),
+            given_blocks=None,
             n_features=array.shape[1],
         )
 
@@ -248,6 +285,9 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
 
     def _plain_numbers(self, X: Any, *, reset: bool, canonical: bool = True) -> Any:
         """X as a float array or CSR matrix (possibly with NaN), or None where it needs an encoder."""
+        if self._needs_no_checks(X, reset):
+            self.n_features_in_ = X.shape[1]
+            return inputs.as_kernel_input(X, canonical=canonical and self.canonical_csr)
         if inputs.is_table(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             self._check_some_rows(X)
@@ -266,6 +306,14 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
             ensure_all_finite=False,
         )
         return inputs.as_kernel_input(array, canonical=canonical and self.canonical_csr)
+
+    def _needs_no_checks(self, X: Any, reset: bool) -> bool:
+        """Whether `validate_data` would only find what it expects; it takes longer than many a fit on a small table."""
+        if not (inputs.is_plain(X) or (self.needs.sparse and inputs.is_plain_csr(X))):
+            return False
+        if "feature_names_in_" in self.__dict__:
+            return False
+        return reset or X.shape[1] == self.__dict__.get("n_features_in_")
 
     def _check_some_rows(self, X: Any) -> None:
         if _num_samples(X) == 0:
@@ -318,7 +366,7 @@ class Estimator(CallbackSupportMixin, BaseEstimator):
                 f"the blocks have {blocks.n_features} features, {type(self).__name__} was fitted on {self.n_features_in_}"
             )
         blocks = self._stream_target(blocks, reset=reset, classes=classes)
-        return Training(X=None, y=None, sample_weight=None, blocks=blocks, n_features=blocks.n_features)
+        return Training(X=None, y=None, sample_weight=None, given_blocks=blocks, n_features=blocks.n_features)
 
     def _stream_target(self, blocks: Blocks, *, reset: bool, classes: Any) -> Blocks:
         return blocks
@@ -457,7 +505,7 @@ class Regressor(RegressorMixin, Estimator):
         target = np.asarray(y)
         if target.dtype.kind == "c":
             raise ValueError("Complex data not supported: y must hold real numbers")
-        if not (multi_output and target.ndim == 2):
+        if target.ndim != 1 and not (multi_output and target.ndim == 2):
             target = column_or_1d(target, warn=True)
         if target.dtype not in inputs.FLOATS:
             target = _as_floats(target)
@@ -474,6 +522,15 @@ def _as_floats(target: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"y must hold numbers for a regressor, found dtype {target.dtype} ({error}): use a classifier for labels"
         ) from None
+
+
+def _simple(value: Any) -> tuple[Any, ...] | None:
+    """A parameter with its type, as something to look up; None for what may change or compare in its own way."""
+    if type(value) in _SIMPLE:
+        return type(value), value
+    if type(value) is tuple and all(type(part) in _SIMPLE for part in value):
+        return tuple(map(type, value)), value
+    return None
 
 
 def _is_list_of_blocks(X: Any) -> bool:

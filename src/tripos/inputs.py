@@ -27,7 +27,17 @@ _LARGE_COPY = 1 << 26  # bytes above which a copy is announced to the memory bud
 
 def is_table(X: Any) -> bool:
     """Whether `X` is a data frame (pandas, polars, Arrow, ...) rather than an array."""
-    return bool(nw.dependencies.is_into_dataframe(X))
+    return type(X) is not np.ndarray and bool(nw.dependencies.is_into_dataframe(X))
+
+
+def is_plain(X: Any) -> bool:
+    """Whether `X` is a float array with rows and columns, of which nothing but NaN and infinity can be wrong."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in FLOATS and X.size > 0
+
+
+def is_plain_csr(X: Any) -> bool:
+    """The same of a CSR matrix."""
+    return sp.issparse(X) and X.format == "csr" and X.dtype in FLOATS and X.ndim == 2 and min(X.shape) > 0
 
 
 def table_as_floats(X: Any) -> np.ndarray | None:
@@ -105,6 +115,8 @@ def _sum_of_zeros(x):  # type: ignore[no-untyped-def]
 def all_finite(X: np.ndarray) -> bool:
     """Whether a C-contiguous float array holds neither NaN nor infinity."""
     flat = X.reshape(-1)
+    if flat.size <= _CHECKED_TOGETHER:
+        return bool(_sum_of_zeros(flat) or np.isfinite(flat).all())
     pieces = [flat[i : i + _CHECKED_TOGETHER] for i in range(0, flat.size, _CHECKED_TOGETHER)]
     suspects = [piece for piece, clean in zip(pieces, parallel(_sum_of_zeros, pieces)) if not clean]
     return all(bool(np.isfinite(piece).all()) for piece in suspects)

@@ -18,7 +18,7 @@ from functools import partial as bind
 from typing import Any, Protocol, TypeVar
 
 from tripos.compute.blocks import Block
-from tripos.compute.threads import Crew, Task, blas_threads, parallel, thread_count
+from tripos.compute.threads import Crew, Task, blas_threads, parallel, thread_count, working
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -104,6 +104,11 @@ class ThreadExecutor:
         blocks: Iterable[Block],
     ) -> Statistics:
         """Statistics of all blocks; at most `AHEAD` blocks per thread are held at a time."""
+        if (
+            getattr(blocks, "n_blocks", None) == 1
+        ):  # threads would take 0.1 ms, longer than many a small table
+            with blas_threads(1), working():
+                return partial(next(iter(blocks)))
         tree = MergeTree(merge)
         with blas_threads(1):  # one thread or eight, the sums inside a block are the same
             _stream(partial, blocks, thread_count(self.n_jobs), tree.add)

@@ -173,7 +173,7 @@ class Crew:
             if mine is None:
                 task.done.wait()
             else:
-                with _working():
+                with working():
                     mine.run()
                 if isinstance(mine.error, (KeyboardInterrupt, SystemExit)):
                     raise mine.error
@@ -208,7 +208,7 @@ class Crew:
 
 
 @contextmanager
-def _working() -> Iterator[None]:
+def working() -> Iterator[None]:
     """Mark the calling thread as one that works off a piece."""
     before = getattr(_inside, "working", False)
     _inside.working = True
@@ -245,12 +245,12 @@ def parallel(
         ended. After Ctrl-C the call returns without waiting for them.
     """
     items = list(pieces)
-    threads = min(thread_count(n_jobs), len(items))
     if len(items) < 2:
         return [function(item) for item in items]
+    threads = min(thread_count(n_jobs), len(items))
     with blas_threads(1):
         if threads == 1:
-            with _working():
+            with working():
                 return [function(item) for item in items]
         with Crew(threads) as crew:
             tasks = [crew.submit(partial(function, item)) for item in items]

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from tripos.base import Classifier, Training
 from tripos.compute.arrays import kernel_array
-from tripos.compute.blocks import Block, row_blocks
+from tripos.compute.blocks import Block
 from tripos.labels import class_factors
 from tripos.state import Flag
 from tripos.supervised.linear.likelihood import count
@@ -65,14 +65,13 @@ class BinarisedClassifier(LinearModel, Classifier):
             self.multilabel_ = False
             factors = self._factors(training.blocks)
             blocks = training.blocks.map(lambda block: self._binarised_block(block, factors))
-            return replace(training, blocks=replace(blocks, has_weight=True))
+            return replace(training, given_blocks=replace(blocks, has_weight=True))
         assert training.y is not None
         Y = self._columns(training.y, training.X.dtype)
         weight = training.sample_weight
         if self.class_weight is not None:
             weight = (np.ones(len(Y)) if weight is None else weight) * self._row_factors(training)
-        blocks = row_blocks(training.X, Y, weight)
-        return replace(training, y=Y, sample_weight=weight, blocks=blocks)
+        return replace(training, y=Y, sample_weight=weight)
 
     def _binarised_block(self, block: Block, factors: np.ndarray | None) -> Block:
         assert block.y is not None

@@ -219,7 +219,7 @@ def class_moments(blocks: Blocks, n_classes: int, *, pooled: bool) -> ClassMomen
 
 def class_blocks(X: np.ndarray, y: np.ndarray, s: np.ndarray | None, n_scatters: int) -> Blocks:
     """Rows in memory in blocks so large that merging their statistics costs little."""
-    blocks = row_blocks(X, y, s)
-    if blocks.sparse:
+    if sp.issparse(X):
         return row_blocks(X, y, s, rows=default_rows(8 * X.shape[1]))
-    return row_blocks(X, y, s, rows=max(blocks.rows, 8 * X.shape[1] * n_scatters))
+    rows = default_rows(X.itemsize * X.shape[1])
+    return row_blocks(X, y, s, rows=max(rows, 8 * X.shape[1] * n_scatters))

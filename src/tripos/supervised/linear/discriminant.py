@@ -192,8 +192,9 @@ class Discriminant(Classifier):
 
     def _moments(self, training: Training) -> ClassMoments:
         K = len(self.classes_)
-        blocks = training.blocks
-        if training.in_memory:
+        if not training.in_memory:
+            blocks = training.blocks
+        else:
             assert training.y is not None
             n_scatters = 1 if self._pooled() else K
             blocks = class_blocks(training.X, training.y, training.sample_weight, n_scatters)
@@ -204,7 +205,7 @@ class Discriminant(Classifier):
             self._reject_nonfinite(training.X if training.in_memory else training.blocks)
             raise ValueError("the squares of X overflow: divide the large columns by a power of ten")
         self._keep(moments)
-        self._solve(moments, training if whole else None, training.blocks.dtype)
+        self._solve(moments, training if whole else None, training.dtype)
 
     def _keep(self, moments: ClassMoments) -> None:
         self.class_weight_, self.class_rows_ = moments.weight, moments.rows.astype(np.int64)

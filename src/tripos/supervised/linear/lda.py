@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from tripos.base import Training
 from tripos.compute.executor import map_tasks
 from tripos.compute.threads import blas_threads
+from tripos.optimization.quadratic import spectrum
 from tripos.state import Array, Number
 from tripos.supervised.linear.class_moments import ClassMoments
 from tripos.supervised.linear.discriminant import Discriminant, best_class, best_with_intercept, shrunk
@@ -204,14 +205,14 @@ class LinearDiscriminantAnalysis(
         std = np.sqrt(np.maximum(np.diag(within), 0.0) / n)
         std[std <= 16 * np.finfo(float).eps * np.abs(means).max(axis=0)] = 0.0  # rounding of a constant
         scale = np.where(std > 0.0, std, 1.0)
-        values, V = scipy.linalg.eigh(within / n / scale / scale[:, None], check_finite=False)
+        values, V = spectrum(within / n / scale / scale[:, None])
         values, V = values[::-1], V[:, ::-1]
         shown = np.sqrt(np.maximum(values, 0.0)) > max(self.tol, RESOLUTION)
         if not shown.all():
             self._say_dropped(moments, within, int(shown.sum()))
         inner = (V[:, shown] / scale[:, None]) / np.sqrt(values[shown])  # whitens the rows inside the classes
         between = np.sqrt(n * priors / max(len(priors) - 1, 1))[:, None] * (means - self.xbar_) @ inner
-        _, S, Vt = scipy.linalg.svd(between, full_matrices=False, check_finite=False)
+        _, S, Vt = np.linalg.svd(between, full_matrices=False)
         with np.errstate(invalid="ignore"):
             self.explained_variance_ratio_ = (S**2 / np.sum(S**2))[: self._n_directions]
         rank = int(np.sum(S > self.tol * S[:1])) if len(S) else 0

@@ -263,7 +263,7 @@ class LinearRegression(SquaredLossModel, Regressor):
             w = np.column_stack([nonnegative_quadratic(equations.G, c) for c in equations.C.T])
             self._set_coefficients(w, equations.intercept(w), single, dtype)
             return
-        residual = None if training is None else equations.residual(training.blocks)
+        residual = None if training is None else lambda w: equations.residual(training.blocks)(w)
         dense = training is not None and isinstance(training.X, np.ndarray)
         solution = least_norm(equations.G, equations.C, tol=self.tol, residual=residual, certain=dense)
         if solution is None:

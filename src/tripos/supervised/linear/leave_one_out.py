@@ -34,7 +34,8 @@ from tripos.base import Training
 from tripos.compute.blocks import Block, row_blocks
 from tripos.compute.budget import require
 from tripos.compute.executor import map_tasks
-from tripos.objective.moments import Moments, moments, tall_blocks
+from tripos.objective.moments import FEW_BYTES, Moments, block_moments, moments, tall_blocks
+from tripos.optimization.quadratic import spectrum
 from tripos.supervised.linear.dual import DualRows
 from tripos.supervised.linear.normal import NormalEquations
 from tripos.supervised.linear.operator import target_means
@@ -153,7 +154,7 @@ def _eigen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """L, rising, and V of G = V diag(L) V'."""
     if not by_rows:
-        L, V = scipy.linalg.eigh(equations.G, check_finite=False)
+        L, V = spectrum(equations.G)
         return np.maximum(L, 0.0), V
     A = X - equations.x_mean
     if weight is not None:
@@ -167,7 +168,10 @@ def equations_of(X: Any, Y: np.ndarray, weight: np.ndarray | None, *, fit_interc
     """Normal equations of rows in memory, dense or CSR of any width."""
     if sp.issparse(X) and X.shape[1] > SPARSE_SCATTER:
         return _sparse_equations(X, Y, weight, fit_intercept)
-    found = moments(tall_blocks(X, Y, weight), n_targets=Y.shape[1])
+    if isinstance(X, np.ndarray) and X.nbytes < FEW_BYTES and X.dtype == np.float64:
+        found = block_moments(Block(X, Y, weight, 0), alone=True)
+    else:
+        found = moments(tall_blocks(X, Y, weight), n_targets=Y.shape[1])
     return NormalEquations.of(found, X.shape[1], fit_intercept=fit_intercept)
 
 

@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -18,6 +17,7 @@ from tripos.compute.blocks import Block, row_blocks
 from tripos.compute.executor import map_tasks
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
+from tripos.optimization.quadratic import spectrum
 from tripos.state import Array, ListOf
 from tripos.supervised.linear.class_moments import ClassMoments, dense_rows
 from tripos.supervised.linear.discriminant import Discriminant, best_class
@@ -170,11 +170,12 @@ class QuadraticDiscriminantAnalysis(Discriminant):
             )
         scalings, rotations, covariances = [], [], self._covariances(moments, training)
         for k, C in enumerate(covariances):
-            values, R = scipy.linalg.eigh(C, check_finite=False)
+            values, R = spectrum(C)
             values, R = np.maximum(values[::-1], 0.0), R[:, ::-1]
             if self.solver == "svd":
                 values = (1.0 - self.reg_param) * values + self.reg_param
-                covariances[k] = (R * values) @ R.T
+                if self.store_covariance:
+                    covariances[k] = (R * values) @ R.T
             scalings.append(self._raised(values, moments, k).astype(dtype))
             rotations.append(np.ascontiguousarray(R, dtype=dtype))
         if self.store_covariance:

@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from tripos import inputs
 from tripos.base import Training
+from tripos.compute.blocks import Block
 from tripos.errors import DataWarning, TableError
-from tripos.objective.moments import Moments, moments, tall_blocks
+from tripos.objective.moments import FEW_BYTES, Moments, block_moments, moments, tall_blocks
 from tripos.optimization.quadratic import ScaledCholesky
 from tripos.state import Array, Number, OneOf
 from tripos.supervised.linear.model import LinearModel
@@ -175,10 +176,11 @@ class SquaredLossModel(LinearModel):
 
     def _moments(self, training: Training, *, precise: bool = False) -> Moments:
         """Statistics of [X, y]; float32 rows are multiplied in float32 where they are well conditioned."""
+        X, y = training.X, training.y
+        if isinstance(X, np.ndarray) and X.nbytes < FEW_BYTES and X.dtype == np.float64 and y is not None:
+            return block_moments(Block(X, y, training.sample_weight, 0), alone=True)
         n_targets = 1 if self._form(training)[0] else _first_target(training).shape[1]
-        blocks = training.blocks
-        if training.X is not None and training.y is not None:
-            blocks = tall_blocks(training.X, training.y, training.sample_weight)
+        blocks = training.blocks if X is None or y is None else tall_blocks(X, y, training.sample_weight)
         if blocks.dtype == np.float32 and not (precise or blocks.sparse):
             quick = moments(blocks, n_targets=n_targets, dtype=np.float32)
             if _well_conditioned(quick.scatter[:-n_targets, :-n_targets]):
@@ -188,7 +190,7 @@ class SquaredLossModel(LinearModel):
     def _form(self, training: Training) -> tuple[bool, Any]:
         """Whether there is one target (coefficients are then a vector), and the precision of the
         coefficients."""
-        return _first_target(training).ndim == 1, training.blocks.dtype
+        return _first_target(training).ndim == 1, training.dtype
 
     def _statistics(self) -> Moments:
         if not self._has_statistics():
