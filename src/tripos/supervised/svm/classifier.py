@@ -23,7 +23,7 @@ from tripos.supervised.svm.dual import Machine
 from tripos.supervised.svm.kernels import GIVEN, Kernel
 from tripos.supervised.svm.machine import KernelMachine
 from tripos.supervised.svm.platt import coupled, cross_fitted, warn_of_probability
-from tripos.supervised.svm.smo import Dual, Solution
+from tripos.supervised.svm.solver import Dual, Solution
 
 
 def _has_probabilities(model: Any) -> bool:

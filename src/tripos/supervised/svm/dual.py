@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tripos.errors import DataWarning
-from tripos.supervised.svm.smo import Dual, Solution
+from tripos.supervised.svm.solver import Dual, Solution
 
 
 @dataclass(frozen=True)

@@ -38,27 +38,32 @@ def raised(base, degree):  # type: ignore[no-untyped-def]
     return result
 
 
+@kernel
+def row_of_dots(row, a, b, code, gamma, coef0, degree):  # type: ignore[no-untyped-def]
+    """row_j = x.z_j becomes k(x, z_j) in place; a = |x|^2 and b_j = |z_j|^2 count for rbf only."""
+    zero, one, two = row.dtype.type(0), row.dtype.type(1), row.dtype.type(2)
+    if code == 2:
+        for j in range(row.size):
+            squared = a + b[j] - two * row[j]
+            squared = zero if squared < zero else squared  # NaN stays NaN
+            row[j] = exp(-gamma * squared)
+    elif code == 1 and degree == 3:
+        for j in range(row.size):
+            base = gamma * row[j] + coef0
+            row[j] = base * base * base
+    elif code == 1:
+        for j in range(row.size):
+            row[j] = raised(gamma * row[j] + coef0, degree)
+    elif code == 3:
+        for j in range(row.size):
+            row[j] = one - two / (exp(two * (gamma * row[j] + coef0)) + one)
+
+
 @kernel("F[:, ::1], F[::1], F[::1], i8, F, F, i8")
 def kernel_of_dots(G, a, b, code, gamma, coef0, degree):  # type: ignore[no-untyped-def]
-    """G_ij = x_i.z_j becomes k(x_i, z_j) in place; a_i = |x_i|^2 and b_j = |z_j|^2 count for rbf only."""
-    zero, one, two = G.dtype.type(0), G.dtype.type(1), G.dtype.type(2)
+    """G_ij = x_i.z_j becomes k(x_i, z_j) in place."""
     for i in range(G.shape[0]):
-        row = G[i]
-        if code == 2:
-            for j in range(row.size):
-                squared = a[i] + b[j] - two * row[j]
-                squared = zero if squared < zero else squared  # NaN stays NaN
-                row[j] = exp(-gamma * squared)
-        elif code == 1 and degree == 3:
-            for j in range(row.size):
-                base = gamma * row[j] + coef0
-                row[j] = base * base * base
-        elif code == 1:
-            for j in range(row.size):
-                row[j] = raised(gamma * row[j] + coef0, degree)
-        elif code == 3:
-            for j in range(row.size):
-                row[j] = one - two / (exp(two * (gamma * row[j] + coef0)) + one)
+        row_of_dots(G[i], a[i], b, code, gamma, coef0, degree)
 
 
 @dataclass(frozen=True)

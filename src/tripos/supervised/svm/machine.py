@@ -28,7 +28,7 @@ from tripos.supervised.svm.dual import Machine
 from tripos.supervised.svm.kernels import CODES, GIVEN, Kernel, dots, raised, scale_of, squared_norms
 from tripos.supervised.svm.polish import polish
 from tripos.supervised.svm.rows import BLOCK
-from tripos.supervised.svm.smo import Dual, Solution, Solver, solve
+from tripos.supervised.svm.solver import Dual, Solution, Solver, solve
 
 FEW = 4  # rows up to which decisions come from one kernel call
 VALUES = 1 << 20  # kernel values in a block of decisions
@@ -225,6 +225,7 @@ class KernelMachine(Estimator):
             tol=self.tol * (TIGHTER if tiny else 1.0),
             max_iter=self.max_iter,
             room=room,
+            shrinking=self.shrinking,
             on_step=on_step,
             at_end=polish if tiny else None,
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tripos.supervised.svm.kernels import GIVEN, Kernel
-from tripos.supervised.svm.smo import Solver
+from tripos.supervised.svm.solver import Solver
 
 MOST_FREE = 256
 JITTER = 1e-12  # of the diagonal: repeated rows make K_FF singular

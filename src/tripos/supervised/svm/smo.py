@@ -16,59 +16,16 @@ maxima over strips of `LANES` columns vectorise where a reduction to one number 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.compute.threads import blas_threads
-from tripos.supervised.svm.kernels import Kernel
-from tripos.supervised.svm.rows import KernelRows, single
+from tripos.supervised.svm.kernels import row_of_dots
 
 LANES = 256
 BIG = 1e30  # an offset that no gradient outweighs, and a float32 holds
 LEAST_CURVATURE = np.float32(1e-12)
 DONE, SPENT, WANTED = 0, 1, 2
-AHEAD = 8  # rows computed at once with the one that is wanted: likely the next ones
-
-
-@dataclass(frozen=True)
-class Dual:
-    """The problem above for n rows; `groups` (True for the nu problems) ties beta > 0 and beta < 0 apart.
-
-    Attributes
-    ----------
-    target, low, high, start : float64 ndarray of shape (n_rows,)
-        t, l, h, and a feasible beta.
-    epsilon : float
-    split : int
-        With groups: rows [0, split) and [split, n_rows) keep their sums apart; else 0.
-    """
-
-    target: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    start: np.ndarray
-    epsilon: float = 0.0
-    split: int = 0
-
-
-@dataclass(frozen=True)
-class Solution:
-    """beta of shape (n_rows,), `levels` (the multiplier of each group's sum), the objective, and how it was reached."""
-
-    beta: np.ndarray
-    levels: np.ndarray
-    objective: float
-    begun_at: float
-    n_iter: int
-    violation: float
-    converged: bool
-
-
-# --- kernels ---------------------------------------------------------------------------------------------------
+STRIP = 1024  # columns of a row made at once: its strips of all features stay in the cache
 
 
 @kernel
@@ -182,9 +139,64 @@ def take_step(i, j, gain, curvature, beta, low, high):  # type: ignore[no-untype
     return step
 
 
+@kernel
+def row_of_kernel(XT, squares, i, code, gamma, coef0, degree, filled, row):  # type: ignore[no-untyped-def]
+    """row_j = k(x_i, x_j) from features as rows (XT of shape (n_features, n_columns)); zeros of x_i cost nothing."""
+    zero, count = np.float32(0), 0
+    for f in range(XT.shape[0]):
+        if XT[f, i] != zero:
+            filled[count] = f
+            count += 1
+    for start in range(0, row.size, STRIP):
+        end = min(start + STRIP, row.size)
+        out = row[start:end]
+        for c in range(out.size):
+            out[c] = zero
+        whole = count - count % 4
+        for k in range(0, whole, 4):
+            f0, f1, f2, f3 = filled[k], filled[k + 1], filled[k + 2], filled[k + 3]
+            x0, x1, x2, x3 = XT[f0, i], XT[f1, i], XT[f2, i], XT[f3, i]
+            r0, r1, r2, r3 = XT[f0, start:end], XT[f1, start:end], XT[f2, start:end], XT[f3, start:end]
+            for c in range(out.size):
+                out[c] += x0 * r0[c] + x1 * r1[c] + x2 * r2[c] + x3 * r3[c]
+        for k in range(whole, count):
+            x, r = XT[filled[k], i], XT[filled[k], start:end]
+            for c in range(out.size):
+                out[c] += x * r[c]
+        row_of_dots(out, squares[i], squares[start:end], code, gamma, coef0, degree)
+
+
+@kernel
+def vacant_slot(slot, stamp, held, state):  # type: ignore[no-untyped-def]
+    """A slot that nothing was put in yet (state[2] are in use), or the one that was not used for longest."""
+    at = state[2]
+    if at < held.size:
+        state[2] += 1
+        return at
+    at = 0
+    for s in range(held.size):
+        at = s if stamp[s] < stamp[at] else at
+    slot[held[at]] = -1
+    return at
+
+
+@kernel
+def hold(i, XT, squares, code, gamma, coef0, degree, filled, K, slot, stamp, held, state):  # type: ignore[no-untyped-def]
+    """Whether the row of column i is there or could be made here; marks it as used now."""
+    if slot[i] < 0:
+        if XT.shape[0] == 0:
+            state[1] = i
+            return False
+        at = vacant_slot(slot, stamp, held, state)
+        row_of_kernel(XT, squares, i, code, gamma, coef0, degree, filled, K[at])
+        slot[i], held[at] = at, i
+    stamp[slot[i]] = state[0] + 1
+    return True
+
+
 @kernel(
-    "f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f4[:, ::1], f4[::1], i4[::1], i8[::1], i8[::1], "
-    "f8[:, ::1], f8[:, ::1], f4[::1], f8, f8, i8, i8[::1]"
+    "f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f4[:, ::1], f4[::1], i4[::1], i8[::1], i8[::1], i8[::1], "
+    "f8[:, ::1], f8[:, ::1], f4[::1], f4[:, ::1], f4[::1], i8[::1], i8, f4, f4, i8, f8, f8, i8, i8[::1], f8[::1]"
 )
 def smo_steps(  # type: ignore[no-untyped-def]
     u,
@@ -197,16 +209,28 @@ def smo_steps(  # type: ignore[no-untyped-def]
     diagonal,
     slot,
     stamp,
+    held,
     ends,
     best,
     least,
     work,
+    XT,
+    squares,
+    filled,
+    code,
+    gamma,
+    coef0,
+    degree,
     epsilon,
     tol,
     steps,
     state,
+    decrease,
 ):
-    """Up to `steps` steps; state = [steps made in all, column whose row is wanted]. Returns DONE, SPENT or WANTED."""
+    """Up to `steps` steps; state = [steps made in all, column whose row is wanted, slots in use].
+
+    Returns DONE, SPENT or WANTED; `decrease` adds up how far the objective fell.
+    """
     n_groups = ends.size - 1
     for _ in range(steps):
         group, violation = 0, -BIG
@@ -218,22 +242,20 @@ def smo_steps(  # type: ignore[no-untyped-def]
             return DONE
         start, end = ends[group], ends[group + 1]
         i = riser(u, rise, best[group], start, end)
-        if slot[i] < 0:
-            state[1] = i
+        if not hold(i, XT, squares, code, gamma, coef0, degree, filled, K, slot, stamp, held, state):
             return WANTED
         Ki = K[slot[i]]
-        stamp[slot[i]] = state[0] + 1
         up = u[i] - rise[i]
         j = partner(u, fall, Ki, diagonal, up, diagonal[i], start, end, work)
         if j < 0:
             return DONE
-        if slot[j] < 0:
-            state[1] = j
+        if not hold(j, XT, squares, code, gamma, coef0, degree, filled, K, slot, stamp, held, state):
             return WANTED
         Kj = K[slot[j]]
-        stamp[slot[j]] = state[0] + 1
         curvature = max(np.float64(diagonal[i]) + diagonal[j] - 2.0 * Ki[j], 1e-12)
-        step = take_step(i, j, up - (u[j] + fall[j]), curvature, beta, low, high)
+        gain = up - (u[j] + fall[j])
+        step = take_step(i, j, gain, curvature, beta, low, high)
+        decrease[0] += step * (gain - 0.5 * step * curvature)
         set_offsets(i, beta, low, high, epsilon, rise, fall)
         set_offsets(j, beta, low, high, epsilon, rise, fall)
         for g in range(n_groups):
@@ -279,141 +301,3 @@ def likely_next(u, rise, fall, slot, ends, best, least, chosen):  # type: ignore
             chosen[count] = at
             count += 1
     return count
-
-
-# --- the solver ------------------------------------------------------------------------------------------------
-
-
-class Solver:
-    """The state of one problem between calls of the kernel.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
-    kernel : Kernel
-    dual : Dual
-    room : float
-        Bytes for kernel rows.
-    """
-
-    def __init__(self, X: Any, kernel: Kernel, dual: Dual, room: float) -> None:
-        n = X.shape[0]
-        sizes = [dual.split, n - dual.split] if dual.split else [n]
-        lanes = min(LANES, -(-max(sizes) // 64) * 64)
-        self.ends = np.cumsum([0, *(-(-size // lanes) * lanes for size in sizes)])
-        self.place = np.concatenate([start + np.arange(size) for start, size in zip(self.ends, sizes)])
-        width = int(self.ends[-1])
-        self.rows = KernelRows(single(X, kernel), kernel, self.place, width, room)
-        self.epsilon = float(dual.epsilon)
-        self.target, self.low, self.high, self.beta = (
-            self._padded(values) for values in (dual.target, dual.low, dual.high, dual.start)
-        )
-        self.u = self.target.copy()
-        if self.beta.any():
-            self.u -= self.rows.product(self.beta)
-        self.rise, self.fall = np.empty(width), np.empty(width)
-        all_offsets(self.beta, self.low, self.high, self.epsilon, self.rise, self.fall)
-        self.best, self.least = np.empty((len(sizes), lanes)), np.empty((len(sizes), lanes))
-        self._work = np.empty(lanes, np.float32)
-        self._state = np.zeros(2, np.int64)
-        self._find_extremes()
-
-    def _padded(self, values: np.ndarray) -> np.ndarray:
-        padded = np.zeros(int(self.ends[-1]))
-        padded[self.place] = values
-        return padded
-
-    def _find_extremes(self) -> None:
-        nothing = np.zeros(int(self.ends[-1]), np.float32)
-        for g, (a, b) in enumerate(zip(self.ends[:-1], self.ends[1:])):
-            none = nothing[a:b]
-            sweep(self.u[a:b], self.rise[a:b], self.fall[a:b], none, none, 0.0, self.best[g], self.least[g])
-
-    @property
-    def n_iter(self) -> int:
-        return int(self._state[0])
-
-    @property
-    def violation(self) -> float:
-        """How much the most violating pair gains per unit."""
-        return float((self.best.max(axis=1) - self.least.min(axis=1)).max())
-
-    @property
-    def objective(self) -> float:
-        """1/2 beta' K beta - t' beta + epsilon |beta|_1, with K beta = t - u."""
-        return float(-0.5 * self.beta @ (self.target + self.u) + self.epsilon * np.abs(self.beta).sum())
-
-    def advance(self, tol: float, steps: int) -> bool:
-        """Up to `steps` more steps; True at the optimum."""
-        last = self.n_iter + steps
-        while True:
-            status = smo_steps(
-                self.u, self.beta, self.low, self.high, self.rise, self.fall, self.rows.K, self.rows.diagonal,
-                self.rows.slot, self.rows.stamp, self.ends, self.best, self.least, self._work, self.epsilon, tol,
-                last - self.n_iter, self._state,
-            )  # fmt: skip
-            if status != WANTED:
-                return bool(status == DONE)
-            chosen = np.full(AHEAD, self._state[1])
-            best, least = self.best.copy(), self.least.copy()
-            n = likely_next(self.u, self.rise, self.fall, self.rows.slot, self.ends, best, least, chosen)
-            self.rows.fetch(chosen[:n], self.n_iter + 1)
-
-    def move_to(self, beta: np.ndarray, u: np.ndarray) -> None:
-        """Go on from other dual variables and their gradient, both of shape (n_rows,)."""
-        self.beta[self.place], self.u[self.place] = beta, u
-        all_offsets(self.beta, self.low, self.high, self.epsilon, self.rise, self.fall)
-        self._find_extremes()
-
-    def levels(self) -> np.ndarray:
-        """The multiplier of each group's sum: u -+ epsilon of the rows between their bounds, which agree there."""
-        found = np.empty(len(self.ends) - 1)
-        for g, (a, b) in enumerate(zip(self.ends[:-1], self.ends[1:])):
-            beta, u = self.beta[a:b], self.u[a:b]
-            free = (beta != 0) & (beta > self.low[a:b]) & (beta < self.high[a:b])
-            if free.any():
-                found[g] = np.mean(u[free] - self.epsilon * np.sign(beta[free]))
-            else:
-                up, down = self.best[g].max(), self.least[g].min()
-                inside = [value for value in (up, down) if abs(value) < 0.5 * BIG]
-                found[g] = np.mean(inside) if inside else 0.0
-        return found
-
-
-def solve(
-    X: Any,
-    kernel: Kernel,
-    dual: Dual,
-    *,
-    tol: float,
-    max_iter: int,
-    room: float,
-    on_step: Callable[[Solver], bool] | None = None,
-    at_end: Callable[[Solver, Any, Kernel], bool] | None = None,
-) -> Solution:
-    """Minimise a dual to `tol`, at most `max_iter` steps (-1: no limit).
-
-    `on_step` hears of the solver after every hundredth of a second or so, and stops it by True. `at_end` may refine
-    what was found.
-    """
-    with blas_threads(1):
-        solver = Solver(X, kernel, dual, room)
-        begun_at = solver.objective
-        most = 1 << 62 if max_iter == -1 else max_iter
-        steps, limit, done = 64, max(64, int(3e7 / len(solver.u))), False
-        while not done and solver.n_iter < most:
-            done = solver.advance(tol, min(steps, most - solver.n_iter))
-            steps = min(2 * steps, limit)
-            if on_step is not None and on_step(solver):
-                break
-        if done and at_end is not None:
-            at_end(solver, X, kernel)
-    return Solution(
-        solver.beta[solver.place],
-        solver.levels(),
-        solver.objective,
-        begun_at,
-        solver.n_iter,
-        solver.violation,
-        done,
-    )

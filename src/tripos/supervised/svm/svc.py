@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from tripos.supervised.svm.classifier import PairwiseClassifier
 from tripos.supervised.svm.dual import Machine, c_svc, nu_svc, nu_svc_machine, plain_machine
-from tripos.supervised.svm.smo import Dual, Solution
+from tripos.supervised.svm.solver import Dual, Solution
 
 
 class SVC(PairwiseClassifier):
