@@ -13,6 +13,19 @@ settings.register_profile(
 )  # the first example of a kernel compiles it
 settings.load_profile("compiling")
 
+
+def pytest_collection_modifyitems(items):
+    """What belongs together runs in one process (`-n 2 --dist loadgroup`): the kernels of a class, the data of a file."""
+    for item in items:
+        about = getattr(item, "callspec", None)
+        learner = about and (about.params.get("estimator") or about.params.get("cls"))
+        if learner is None or "contract" not in item.nodeid:
+            name = item.nodeid.split("::")[0]
+        else:
+            name = learner.__name__ if isinstance(learner, type) else type(learner).__name__
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -29,8 +29,20 @@ KINDS = {
 }
 
 
+KEPT: dict[tuple[str, str], tuple[Any, Any, Any]] = {}
+
+
 def fitted(estimator: Any, kind: str) -> tuple[Any, Any, Any]:
-    """A fitted clone, its input and its target."""
+    """A fitted clone, its input and its target; the last ones are kept, for no test here changes them."""
+    name = (cases.named(estimator), kind)
+    if name not in KEPT:
+        if len(KEPT) > 8:
+            KEPT.clear()
+        KEPT[name] = fit(estimator, kind)
+    return KEPT[name]
+
+
+def fit(estimator: Any, kind: str) -> tuple[Any, Any, Any]:
     if kind == "sparse" and not estimator.needs.sparse:
         pytest.skip(f"{type(estimator).__name__} takes no sparse input")
     X, y = KINDS[kind](estimator)
