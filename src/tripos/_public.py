@@ -41,6 +41,7 @@ ESTIMATORS: dict[str, str] = {
     "BoostedTreesRegressor": "tripos.supervised.trees.boosted_trees",
     "KNeighborsClassifier": "tripos.supervised.neighbors.classification",
     "KNeighborsRegressor": "tripos.supervised.neighbors.regression",
+    "NearestCentroid": "tripos.supervised.neighbors.centroid",
     "DummyClassifier": "tripos.supervised.dummy.classifier",
     "DummyRegressor": "tripos.supervised.dummy.regressor",
 }
@@ -51,6 +52,12 @@ TRANSFORMERS: dict[str, str] = {
     "NearestNeighbors": "tripos.supervised.neighbors.unsupervised",
     "RadiusNeighborsClassifier": "tripos.supervised.neighbors.classification",
     "RadiusNeighborsRegressor": "tripos.supervised.neighbors.regression",
+    # It learns from queries, which lie beside X and y.
+    "BoostedTreesRanker": "tripos.supervised.trees.boosted_ranker",
+    "KNNImputer": "tripos.data.knn_imputer",
+    # They judge or describe rows instead of predicting a target.
+    "LocalOutlierFactor": "tripos.unsupervised.anomaly.local_outlier_factor",
+    "KernelDensity": "tripos.unsupervised.density.kernel_density",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.
@@ -67,6 +74,9 @@ PARTS: dict[str, str] = {
     "Bins": "tripos.data.encoding.binning",
     "Binning": "tripos.supervised.trees.binning",
     "Forest": "tripos.supervised.trees.tree",
+    "Nodes": "tripos.supervised.trees.nodes",
+    "LoadedTreesClassifier": "tripos.supervised.trees.foreign",  # made by `load`, never fitted
+    "LoadedTreesRegressor": "tripos.supervised.trees.foreign",
 }
 
 FUNCTIONS: dict[str, str] = {
@@ -82,6 +92,8 @@ FUNCTIONS: dict[str, str] = {
     "check_gradient": "tripos.optimization",
     "lasso_path": "tripos.supervised.linear.lasso_path",
     "enet_path": "tripos.supervised.linear.lasso_path",
+    "LoadedTreesClassifier": "tripos.supervised.trees.foreign",
+    "LoadedTreesRegressor": "tripos.supervised.trees.foreign",
     "TriposError": "tripos.errors",
     "BudgetError": "tripos.errors",
     "ArtifactError": "tripos.errors",
@@ -91,6 +103,13 @@ FUNCTIONS: dict[str, str] = {
     "TriposWarning": "tripos.errors",
     "TableWarning": "tripos.errors",
     "DataWarning": "tripos.errors",
+}
+
+# How a file begins that another library wrote -> the module whose `read(stream, size)` makes a model of it.
+READERS: dict[bytes, str] = {
+    b"tree\n": "tripos.supervised.trees.foreign",
+    b"tree\r": "tripos.supervised.trees.foreign",
+    b"{": "tripos.supervised.trees.foreign",
 }
 
 PUBLIC: dict[str, str] = {**ESTIMATORS, **TRANSFORMERS, **FUNCTIONS}

@@ -56,7 +56,7 @@ def digits(data_file):
 
 
 @pytest.mark.parametrize("read", [letter, covertype, digits], ids=lambda read: read.__name__)
-@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_nearest_rows_of_real_data_are_those_of_float64(read, algorithm, dtype, data_file):
     X = read(data_file)[:5000].astype(dtype)
@@ -74,7 +74,9 @@ def test_tree_brute_force_and_numpy_agree_in_every_metric(metric, p, kind):
     X = rng.normal(size=(1500, 4)) if kind == "noise" else rng.integers(0, 3, (1500, 5)).astype(float)
     Q = np.concatenate([X[:30], X[:30] + 0.1])
     expected = twin(X, Q, 12, metric, p)
-    for algorithm in ("brute", "kd_tree"):
+    for algorithm in ("brute", "kd_tree", "ball_tree"):
+        if (algorithm, metric) == ("ball_tree", "sqeuclidean"):
+            continue
         distances, indices = make_index(X, metric, {"p": p}, algorithm=algorithm).nearest(Q, 12)
         if metric != "minkowski" or kind == "ties":  # NumPy's powers round otherwise
             np.testing.assert_array_equal(indices, expected[1])
@@ -95,6 +97,25 @@ def test_other_metrics_are_those_of_scikit_learn(metric):
         distances, np.sort(expected, axis=1), atol=2e-8 if metric == "haversine" else 1e-12
     )
     assert (np.sort(indices, axis=1) == np.arange(400)).all()
+
+
+@pytest.mark.parametrize("metric", ["haversine", "hamming", "jaccard"])
+def test_a_ball_tree_finds_what_brute_force_finds_where_a_kd_tree_cannot(metric):
+    rng = np.random.default_rng(9)
+    if metric == "haversine":
+        X = np.column_stack([rng.uniform(-1.57, 1.57, 3000), rng.uniform(-3.1, 3.1, 3000)])
+        X[:40] = [1.5, 3.0]
+        Q = np.concatenate([X[:60], -X[60:90], X[90:400] + 0.01])
+        assert make_index(X, metric).name == "ball_tree"
+    else:
+        X = (rng.random((3000, 12)) < 0.3).astype(float)
+        Q = X[::30]
+    brute, tree = (make_index(X, metric, algorithm=name) for name in ("brute", "ball_tree"))
+    for one, other in zip(brute.nearest(Q, 15), tree.nearest(Q, 15), strict=True):
+        np.testing.assert_array_equal(one, other)
+    one, other = brute.within(Q, 0.3), tree.within(Q, 0.3)
+    np.testing.assert_array_equal(one.indices, other.indices)
+    np.testing.assert_array_equal(one.starts, other.starts)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan", "chebyshev", "hamming", "jaccard"])
@@ -120,7 +141,9 @@ def test_rows_within_a_radius_include_its_boundary_in_every_index(metric, p):
         cdist(X[:80], X, "cityblock" if metric == "manhattan" else metric, **({"p": p} if p else {}))
         <= 2.0 + 1e-12
     )
-    for algorithm in ("brute", "kd_tree"):
+    for algorithm in ("brute", "kd_tree", "ball_tree"):
+        if (algorithm, metric) == ("ball_tree", "sqeuclidean"):
+            continue
         found = make_index(X, metric, {"p": p}, algorithm=algorithm).within(X[:80], 2.0)
         query, row = np.nonzero(expected)
         np.testing.assert_array_equal(found.starts, np.searchsorted(query, np.arange(81)))
@@ -164,7 +187,7 @@ def test_no_row_within_a_distance_lies_beyond_its_reach():
     assert (reach - filtered).max() < 1e-3
 
 
-@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree"])
 @pytest.mark.parametrize("shape", [(1, 3), (2, 1), (31, 2), (700, 1)])
 def test_every_row_can_be_asked_for(algorithm, shape):
     X = np.random.default_rng(5).normal(size=shape)
@@ -174,7 +197,7 @@ def test_every_row_can_be_asked_for(algorithm, shape):
     assert (np.diff(distances, axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree"])
 @pytest.mark.parametrize("n_columns", [3, 20])
 def test_the_same_bits_for_any_number_of_threads(algorithm, n_columns, monkeypatch):
     X = np.random.default_rng(6).normal(size=(5000, n_columns)).round(1)
@@ -187,7 +210,7 @@ def test_the_same_bits_for_any_number_of_threads(algorithm, n_columns, monkeypat
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "ball_tree"])
 @pytest.mark.parametrize("n_queries", [1, 40])
 def test_a_query_that_is_not_a_number_finds_nobody(algorithm, n_queries):
     X = np.random.default_rng(7).normal(size=(2000, 5))
@@ -227,5 +250,7 @@ def test_a_tree_refuses_what_it_cannot_prune():
     X = np.zeros((5, 3))
     with pytest.raises(ValueError, match="cosine"):
         make_index(X, "cosine", algorithm="kd_tree")
+    with pytest.raises(ValueError, match="triangle"):
+        make_index(X, "cosine", algorithm="ball_tree")
     with pytest.raises(ValueError, match="2 columns"):
         make_index(X, "haversine")

@@ -30,7 +30,7 @@ from tripos.geometry.distances import (
     tile_distances,
 )
 
-QUERIES, ROWS = 1024, 512  # of a block of the product: 2 MB of float32, which stays in the cache
+QUERIES, ROWS = 1024, 512  # of a block of the product: 2 MB of float32 (256 to 2500 queries are no faster)
 SPARE = 6  # candidates beyond k that the filter keeps
 LONGEST = 256  # lists longer than this, or than an eighth of the rows, are made without the filter
 FEWEST = 16  # queries below which folding the rows costs more than it saves
@@ -120,7 +120,9 @@ class BruteForce:
             self._measure(Q, D, I, n_jobs)
         else:
             # as many pieces as threads even when there are few queries; what is found does not depend on it
-            size = min(QUERIES, max(FEWEST, -(-len(Q) // thread_count(n_jobs))))
+            threads = thread_count(n_jobs)
+            rounds = -(-len(Q) // (threads * QUERIES))
+            size = max(FEWEST, -(-len(Q) // (threads * rounds)))
             pieces = [slice(s, s + size) for s in range(0, len(Q), size)]
             parallel(lambda part: self._filtered(Q[part], D[part], I[part]), pieces, n_jobs)
         return self.metric.finish(D), I
@@ -176,6 +178,12 @@ class BruteForce:
         gemm.fold_rows(self.X[first : first + ROWS], self._centre, self._scale, self.metric.code, out)
         return out.T
 
+    def _scratch(self, n_queries: int) -> tuple[npt.NDArray[np.float32], ...]:
+        """A block of folded rows, its group minima twice over, and its product with the queries."""
+        groups = ROWS // gemm.GROUPS
+        shapes = (ROWS, self.n_features + 1), groups, groups // gemm.GROUPS, (n_queries, ROWS)
+        return tuple(np.empty(shape, np.float32) for shape in shapes)
+
     def _fold_queries(self, Q: Floats) -> tuple[npt.NDArray[np.float32], Floats, bool]:
         folded, norms = np.empty((len(Q), self.n_features + 1), np.float32), np.empty(len(Q))
         fits = gemm.fold_queries(Q, self._centre, self._scale, self.metric.code, folded, norms)
@@ -193,14 +201,10 @@ class BruteForce:
         k = D.shape[1]
         values = np.full((len(Q), k + SPARE), np.inf, np.float32)
         rows = np.full((len(Q), k + SPARE), -1, np.int32)
-        block, minima = (
-            np.empty((ROWS, self.n_features + 1), np.float32),
-            np.empty(ROWS // gemm.GROUPS, np.float32),
-        )
-        G = np.empty((len(Q), ROWS), np.float32)
+        block, minima, coarse, G = self._scratch(len(Q))
         for first in range(0, self.n_rows, ROWS):
             np.dot(folded, self._folded(first, block), out=G)
-            gemm.keep_smallest(G, first, values, rows, minima)
+            gemm.keep_smallest(G, first, values, rows, minima, coarse)
         rows[rows >= self.n_rows] = -1
         limits, code = np.empty(len(Q)), self.metric.code
         if gemm.measure_again(self.X, Q, norms, self._squared_scale, code, values, rows, D, I, limits):
@@ -213,14 +217,11 @@ class BruteForce:
         unsure = np.flatnonzero(~np.isnan(limits))
         Q, folded, limits = Q[unsure], folded[unsure], limits[unsure]
         distances, indices = empty_lists(len(Q), D.shape[1])
-        block, minima = (
-            np.empty((ROWS, self.n_features + 1), np.float32),
-            np.empty(ROWS // gemm.GROUPS, np.float32),
-        )
-        G = np.empty((len(Q), ROWS), np.float32)
+        block, minima, coarse, G = self._scratch(len(Q))
         for first in range(0, self.n_rows, ROWS):
             np.dot(folded, self._folded(first, block), out=G)
-            gemm.look_at_all_within(G, first, limits, self.X, Q, self.metric.code, distances, indices, minima)
+            what = (self.X, Q, self.metric.code, distances, indices, minima, coarse)
+            gemm.look_at_all_within(G, first, limits, *what)
         D[unsure], I[unsure] = distances, indices
 
     def _filtered_within(self, Q: Floats, limit: float) -> list[tuple[Indices, Indices, Floats]]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
+from tripos.geometry.ball_tree import BallTree, is_true_metric
 from tripos.geometry.brute import BruteForce
 from tripos.geometry.distances import HAVERSINE, SQEUCLIDEAN, Floats, Found, Indices, find_metric
 from tripos.geometry.foreign import ForeignMetric
@@ -54,7 +55,7 @@ def make_index(
     parameters : mapping, optional
         Further arguments of the metric, such as ``{"p": 3}``.
     algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
-        Every one gives the same answer. "ball_tree" is served by the kd-tree where the metric allows it.
+        Every one gives the same answer.
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     k : int, default=5
@@ -89,9 +90,17 @@ def make_index(
         return ForeignMetric(X, metric, parameters)
     if algorithm == "kd_tree" and not known.prunes:
         raise ValueError(f"a kd-tree cannot search by {known.name!r}: use algorithm='brute' or 'auto'")
+    if algorithm == "ball_tree" and not is_true_metric(known):
+        raise ValueError(
+            f"a ball tree cannot search by {known.name!r}, which breaks the triangle inequality: use algorithm='brute'"
+        )
+    if algorithm == "auto" and known.code == HAVERSINE and n >= TREE_FROM and 2 * k < n:
+        algorithm = "ball_tree"
     if algorithm == "auto":
         most = TREE_COLUMNS if known.code <= SQEUCLIDEAN else TREE_COLUMNS_OTHER
         algorithm = "kd_tree" if known.prunes and d <= most and n >= TREE_FROM and 2 * k < n else "brute"
-    if algorithm in ("kd_tree", "ball_tree") and known.prunes:
+    if algorithm == "ball_tree":
+        return BallTree(X, known, leaf_size, n_jobs)
+    if algorithm == "kd_tree":
         return KDTree(X, known, leaf_size, n_jobs)
     return BruteForce(np.asarray(X), known)

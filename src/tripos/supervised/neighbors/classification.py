@@ -110,7 +110,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighbors):
         Whether neighbours count the same, by the inverse of their distance (those at distance zero alone, if there
         are any), or by a function that makes weights (n_queries, k) of distances (n_queries, k).
     algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
-        How neighbours are searched; every way finds the same ones. "ball_tree" is served by the kd-tree.
+        How neighbours are searched; every way finds the same ones.
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     p : float, default=2
@@ -136,7 +136,7 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighbors):
     outputs_2d_ : bool
         Whether there are several targets.
     algorithm_ : str
-        How neighbours are searched: "brute" or "kd_tree".
+        How neighbours are searched.
 
     Notes
     -----

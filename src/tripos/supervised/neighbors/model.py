@@ -194,7 +194,12 @@ class Neighbors(Estimator):
         metric = getattr(self.effective_metric_, "__name__", self.effective_metric_)
         if self.effective_metric_params_.get("p") is not None:
             metric = f"{metric} (p = {self.effective_metric_params_['p']:g})"
-        road = {"brute": "all rows are looked at", "kd_tree": "a kd-tree leaves out what is too far"}
+        road = {
+            "brute": "all rows are looked at",
+            "kd_tree": "a kd-tree leaves out what is too far",
+            "ball_tree": "a ball tree leaves out what is too far",
+            "nn_descent": "a graph is walked, and some neighbours may be missed",
+        }
         return [
             f"rows      {self.n_samples_fit_} remembered",
             f"distance  {metric}; {road[self.algorithm_]} (algorithm_ = {self.algorithm_!r})",

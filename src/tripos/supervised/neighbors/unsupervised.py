@@ -20,7 +20,7 @@ class NearestNeighbors(KNeighbors, RadiusNeighbors):
     radius : float, default=1.0
         r, unless a call says otherwise.
     algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
-        How neighbours are searched; every way finds the same ones. "ball_tree" is served by the kd-tree.
+        How neighbours are searched; every way finds the same ones.
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     metric : str or callable, default="minkowski"
@@ -41,7 +41,7 @@ class NearestNeighbors(KNeighbors, RadiusNeighbors):
     n_samples_fit_ : int
         Rows remembered.
     algorithm_ : str
-        How neighbours are searched: "brute" or "kd_tree".
+        How neighbours are searched.
 
     References
     ----------

@@ -1,0 +1,1 @@
+"""Experience without labels: groups, projections, patterns, outliers, densities."""

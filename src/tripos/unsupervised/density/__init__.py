@@ -1,0 +1,1 @@
+"""Where rows lie densely: estimates of a probability density."""
