@@ -77,7 +77,7 @@ def test_one_sweep_is_what_numpy_says():
     rng = np.random.default_rng(2)
     n, lanes = 192, 64
     u, Ki, Kj = rng.normal(size=n), *rng.normal(size=(2, n)).astype(np.float32)
-    rise, fall = rng.choice([0.0, 0.1, smo.BIG], size=(2, n))
+    rise, fall = rng.choice([0.0, 0.1, smo.BIG], size=(2, n)).astype(np.float32)
     best, least = np.empty(lanes), np.empty(lanes)
     expected = u - 0.3 * (Ki.astype(float) - Kj.astype(float))
     smo.sweep(u, rise, fall, Ki, Kj, 0.3, best, least)
@@ -89,12 +89,15 @@ def test_one_sweep_is_what_numpy_says():
 def test_the_partner_is_the_one_with_the_largest_second_order_gain():
     rng = np.random.default_rng(3)
     n = 128
-    u, fall = rng.normal(size=n), np.where(rng.random(n) < 0.3, smo.BIG, 0.0)
+    u, fall = rng.normal(size=n), np.where(rng.random(n) < 0.3, smo.BIG, 0.0).astype(np.float32)
     Ki, diagonal = rng.uniform(0, 0.9, n).astype(np.float32), np.ones(n, np.float32)
     b = np.maximum(1.5 - (u + fall), 0)
     expected = np.argmax(b * b / (2 - 2 * Ki.astype(float)))
     found = smo.partner(u, fall, Ki, diagonal, 1.5, np.float32(1), 0, n, np.empty(64, np.float32))
     assert found == expected
     assert (
-        smo.partner(u, fall + smo.BIG, Ki, diagonal, 1.5, np.float32(1), 0, n, np.empty(64, np.float32)) == -1
+        smo.partner(
+            u, fall + np.float32(smo.BIG), Ki, diagonal, 1.5, np.float32(1), 0, n, np.empty(64, np.float32)
+        )
+        == -1
     )

@@ -22,7 +22,7 @@ STRIP = 4096  # columns of a block that one thread works off; fixed, so that no 
 PARALLEL = 1 << 18  # kernel values below which handing strips over costs more than it gains
 BLOCK = 64  # rows of one product
 WHOLE = 1 << 20  # values up to which all rows are computed at once: fewer calls save more than the rows cost
-INSIDE = 1 << 16  # features times columns up to which single rows are made where they are used
+INSIDE = 1 << 20  # values of X that a row meets up to which it is made where it is used
 VALUES = 1 << 19  # kernel values of a block of sums
 
 
@@ -106,7 +106,9 @@ class KernelRows:
 
     def _lay_columns(self) -> None:
         inside = self.kernel.code != GIVEN and not sp.issparse(self._X)
-        inside = inside and 0 < self._X.shape[1] * self.width <= INSIDE
+        inside = (
+            inside and self._X.size > 0 and (self._X.size <= INSIDE or np.count_nonzero(self._X) <= INSIDE)
+        )
         self.XT = np.zeros((self._X.shape[1], self.width) if inside else (0, 0), np.float32)
         self.squares = np.zeros(self.width if inside else 0, np.float32)
         self.filled = np.empty(len(self.XT), np.int64)
@@ -119,14 +121,45 @@ class KernelRows:
         slots = self._slots(len(columns))
         old = self.held[slots]
         self.slot[old[old >= 0]] = -1
-        block = self.block(self.row_at[columns])
+        rows = self.row_at[columns]
         if self._tight:
-            self.K[slots, : block.shape[1]] = block
-            self.K[slots, block.shape[1] :] = 0.0
+            self.K[slots, len(self.place) :] = 0.0
         else:
             self.K[slots] = 0.0
-            self.K[slots[:, None], self.place] = block
+        if self.kernel.code == GIVEN or sp.issparse(self._X):
+            self._put(slots, slice(None), self._given_or_sparse(rows))
+        else:
+            self._make(slots, rows)
         self.slot[columns], self.held[slots], self.stamp[slots] = slots, columns, clock
+
+    def _put(self, slots: np.ndarray, chosen: slice, values: np.ndarray) -> None:
+        """Values of the chosen rows' columns into slots; rbf alone cannot overflow."""
+        if self.kernel.code != RBF:
+            self._check(values)
+        if self._tight:
+            self.K[slots, slice(*chosen.indices(len(self.place)))] = values
+        else:
+            self.K[slots[:, None], self.place[chosen]] = values
+
+    def _given_or_sparse(self, rows: np.ndarray) -> np.ndarray:
+        if self.kernel.code == GIVEN:
+            return np.asarray(self._X[rows], dtype=np.float32)
+        G = np.ascontiguousarray((self._X @ self._X[rows].toarray().T).T, dtype=np.float32)
+        return self.kernel.from_dots(G, self._norms[rows], self._norms)
+
+    def _make(self, slots: np.ndarray, rows: np.ndarray) -> None:
+        A, a, n = self._X[rows], self._norms[rows], len(self.place)
+        step = STRIP if len(rows) * n >= PARALLEL else n
+
+        def strip(start: int) -> None:
+            chosen = slice(start, min(start + step, n))
+            G = np.dot(A, self._X[chosen].T)
+            self._put(slots, chosen, self.kernel.from_dots(G, a, self._norms[chosen]))
+
+        if step < n:
+            parallel(strip, range(0, n, step))
+        else:
+            strip(0)
 
     def _slots(self, count: int) -> np.ndarray:
         """Empty slots first, then those that were not used for longest."""
@@ -152,37 +185,6 @@ class KernelRows:
         new.slot[columns] = np.arange(len(slots))
         new.state[:] = self.state[0], 0, len(slots)
         return new
-
-    def block(self, rows: np.ndarray) -> np.ndarray:
-        """float32 values of shape (len(rows), n_rows)."""
-        n = len(self.place)
-        if self.kernel.code == GIVEN:
-            values = np.asarray(self._X[rows], dtype=np.float32)
-            self._check(values)
-            return values
-        if sp.issparse(self._X):
-            dense = self._X[rows].toarray()
-            G = np.ascontiguousarray((self._X @ dense.T).T, dtype=np.float32)
-            values = self.kernel.from_dots(G, self._norms[rows], self._norms)
-        else:
-            values = self._dense_block(rows, n)
-        if self.kernel.code != RBF:
-            self._check(values)
-        return values
-
-    def _dense_block(self, rows: np.ndarray, n: int) -> np.ndarray:
-        A, a = self._X[rows], self._norms[rows]
-        if len(rows) * n < PARALLEL:
-            return self.kernel.from_dots(np.dot(A, self._X.T), a, self._norms)
-        values = np.empty((len(rows), n), np.float32)
-
-        def strip(start: int) -> None:
-            chosen = slice(start, min(start + STRIP, n))
-            G = np.dot(A, self._X[chosen].T)
-            values[:, chosen] = self.kernel.from_dots(G, a, self._norms[chosen])
-
-        parallel(strip, range(0, n, STRIP))
-        return values
 
     def _check(self, values: np.ndarray) -> None:
         with np.errstate(all="ignore"):
@@ -218,9 +220,13 @@ def products(X: Any, kernel: Kernel, rows: np.ndarray, others: np.ndarray, beta:
 
 
 def single(X: Any, kernel: Kernel) -> Any:
-    """X in float32 as rows are made of it; shifted to mean 0 for rbf, which keeps distances and loses fewer bits."""
+    """X in float32 as rows are made of it.
+
+    For rbf columns are shifted to mean 0, which keeps distances and loses fewer bits; not those that are mostly zero,
+    since zeros save work.
+    """
     if sp.issparse(X):
         return X.astype(np.float32)
     if kernel.code == RBF:
-        X = X - X.mean(axis=0)
+        X = X - np.where(2 * np.count_nonzero(X, axis=0) > len(X), X.mean(axis=0), 0)
     return kernel_array(X, np.float32) if kernel.code != GIVEN else X

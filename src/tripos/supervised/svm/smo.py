@@ -35,7 +35,7 @@ def set_offsets(i, beta, low, high, epsilon, rise, fall):  # type: ignore[no-unt
     fall[i] = BIG if b <= low[i] else (-epsilon if b > 0.0 else epsilon)
 
 
-@kernel("f8[::1], f8[::1], f8[::1], f8, f8[::1], f8[::1]")
+@kernel("f8[::1], f8[::1], f8[::1], f8, f4[::1], f4[::1]")
 def all_offsets(beta, low, high, epsilon, rise, fall):  # type: ignore[no-untyped-def]
     for i in range(beta.size):
         set_offsets(i, beta, low, high, epsilon, rise, fall)
@@ -195,7 +195,7 @@ def hold(i, XT, squares, code, gamma, coef0, degree, filled, K, slot, stamp, hel
 
 
 @kernel(
-    "f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f4[:, ::1], f4[::1], i4[::1], i8[::1], i8[::1], i8[::1], "
+    "f8[::1], f8[::1], f8[::1], f8[::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], i4[::1], i8[::1], i8[::1], i8[::1], "
     "f8[:, ::1], f8[:, ::1], f4[::1], f4[:, ::1], f4[::1], i8[::1], i8, f4, f4, i8, f8, f8, i8, i8[::1], f8[::1]"
 )
 def smo_steps(  # type: ignore[no-untyped-def]
@@ -265,7 +265,7 @@ def smo_steps(  # type: ignore[no-untyped-def]
     return SPENT
 
 
-@kernel("f8[::1], f8[::1], f8[::1], i4[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8[::1]")
+@kernel("f8[::1], f4[::1], f4[::1], i4[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8[::1]")
 def likely_next(u, rise, fall, slot, ends, best, least, chosen):  # type: ignore[no-untyped-def]
     """Columns without a row that violate most, from different lanes, alternately from above and below; their number.
 

@@ -3,8 +3,9 @@
 Once a row at a bound gains nothing with any partner, it hardly ever moves again. With up = max(u - rise) and
 down = min(u + fall), such a row has no u - rise > down with room to rise and no u + fall < up with room to fall. Steps
 then touch the remaining columns alone: shorter rows, shorter sweeps, more rows in the same memory. At the optimum of
-those, the gradient of the others is made anew from the support vectors (u = t - K beta); where some of them violate
-after all, they join and the steps go on. Source: T. Joachims, "Making large-scale SVM learning practical", 1998; the
+those, the gradient of the others is brought up to date (u -= K d, d what beta changed since they were set aside: few
+rows, where u = t - K beta needs every support vector); where some of them violate after all, they join and the steps
+go on. Source: T. Joachims, "Making large-scale SVM learning practical", 1998; the
 criterion is libsvm's (C.-C. Chang, C.-J. Lin, ACM TIST 2:27 (2011), section 5.1).
 """
 
@@ -80,7 +81,7 @@ class Solver:
     def __init__(self, X: Any, kernel: Kernel, dual: Dual, room: float) -> None:
         n = X.shape[0]
         self._X, self._kernel, self._dual = single(X, kernel), kernel, dual
-        self.epsilon = float(dual.epsilon)
+        self.epsilon = float(np.float32(dual.epsilon))  # as rise and fall hold it
         self._beta, self._u = dual.start.astype(np.float64), dual.target.astype(np.float64)
         used = np.flatnonzero(self._beta)
         if len(used):
@@ -91,6 +92,9 @@ class Solver:
         self._work = np.empty(self._lanes, np.float32)
         self._decrease = np.zeros(1)
         self._returns = 0
+        self._aside: list[
+            tuple[np.ndarray, np.ndarray]
+        ] = []  # rows set aside together, and beta at that time
         self._activate(np.arange(n), room)
         self.begun_at = self.objective
 
@@ -124,7 +128,7 @@ class Solver:
         self.target, self.low, self.high, self.beta, self.u = (
             self._padded(values) for values in (dual.target, dual.low, dual.high, self._beta, self._u)
         )
-        self.rise, self.fall = np.empty(len(self.u)), np.empty(len(self.u))
+        self.rise, self.fall = np.empty((2, len(self.u)), np.float32)
         all_offsets(self.beta, self.low, self.high, self.epsilon, self.rise, self.fall)
         n_groups = len(self.ends) - 1
         self.best, self.least = np.empty((n_groups, self._lanes)), np.empty((n_groups, self._lanes))
@@ -156,6 +160,7 @@ class Solver:
         )
         if moves.sum() < LEAST * len(moves):
             self._write_back()
+            self._aside.append((self.active[~moves], self._beta.copy()))
             self._activate(self.active[moves])
 
     @staticmethod
@@ -166,7 +171,7 @@ class Solver:
     def restore(self, tol: float) -> bool:
         """Whether all rows are at the optimum; if not, those that violate are active again."""
         self.settle()
-        rise, fall = np.empty(len(self._u)), np.empty(len(self._u))
+        rise, fall = np.empty((2, len(self._u)), np.float32)
         all_offsets(self._beta, self._dual.low, self._dual.high, self.epsilon, rise, fall)
         split = self._dual.split
         spans = [(0, split), (split, len(rise))] if split else [(0, len(rise))]
@@ -179,20 +184,21 @@ class Solver:
         self._returns += 1
         moves = self._may_move(self._u, rise, fall, up, down)
         moves[self.active] = True
-        self._activate(
-            np.flatnonzero(moves) if self._returns < RETURNS else np.arange(len(moves)), self.rows.room
-        )
+        moves |= self._returns >= RETURNS
+        self._aside = [(np.flatnonzero(~moves), self._beta.copy())]
+        self._activate(np.flatnonzero(moves), self.rows.room)
         return False
 
     def settle(self) -> None:
         """Bring beta and u of all rows up to date."""
         self._write_back()
-        aside = np.ones(len(self._beta), bool)
-        aside[self.active] = False
-        aside_at, used = np.flatnonzero(aside), np.flatnonzero(self._beta)
-        if len(aside_at):
-            K_beta = products(self._X, self._kernel, aside_at, used, self._beta[used])
-            self._u[aside_at] = self._dual.target[aside_at] - K_beta
+        for rows, before in self._aside:
+            changed = np.flatnonzero(self._beta != before)
+            change = (self._beta - before)[changed]
+            self._u[rows] -= products(self._X, self._kernel, rows, changed, change)
+        if self._aside:
+            now = self._beta.copy()
+            self._aside = [(rows, now) for rows, _ in self._aside]
         self._violation = self.violation
 
     # ---- steps -------------------------------------------------------------------------------------
@@ -241,7 +247,7 @@ class Solver:
     def levels(self) -> np.ndarray:
         """The multiplier of each group's sum: u -+ epsilon of the rows between their bounds, which agree there."""
         dual, split = self._dual, self._dual.split
-        rise, fall = np.empty(len(self._u)), np.empty(len(self._u))
+        rise, fall = np.empty((2, len(self._u)), np.float32)
         all_offsets(self._beta, dual.low, dual.high, self.epsilon, rise, fall)
         spans = [(0, split), (split, len(rise))] if split else [(0, len(rise))]
         found = np.empty(len(spans))
