@@ -6,8 +6,8 @@ F(x) = f(x) + sum_j l1_j |x_j| is minimised by steps
 
 with g and H the gradient and the Hessian of f at x. The model of each step is a lasso with the matrix H, solved
 in two alternating moves: coordinate descent, which finds out what is zero, and a Newton step on the face that it
-found (the coordinates that are not zero keep their signs), which makes the answer exact however ill-conditioned
-H is; where a sign would change, the step ends there.
+found (the coordinates that are not zero keep their signs or become zero), which makes the answer exact however
+ill-conditioned H is.
 
 As in `newton`, a step may use the Hessian of a sample or an older one for as long as it serves.
 
@@ -31,6 +31,7 @@ from tripos.optimization.result import NotFinite, Result, SmoothObjective, Stopp
 
 SWEEPS = 8  # of coordinate descent between two steps on a face
 ROUNDS = 60
+BALANCE = 0.25  # sweeps before a step on a face of k out of p coordinates, in units of k^2 / p
 INNER = 0.01  # violation left in a quadratic lasso, as a share of the one it began with
 RIDGE = (
     1e-12  # of a face's matrix of unit diagonal, tried first, and a hundredfold until it can be factorised
@@ -97,9 +98,12 @@ def quadratic_lasso(H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray,
     H = np.ascontiguousarray(H)
     tol = share * float(violations(x, g, l1).max(initial=0.0))
     d, Hd = np.zeros_like(g), np.zeros_like(g)
+    sweeps = SWEEPS
     for _ in range(ROUNDS):
-        if descend_quadratic(H, g, l1, x, d, Hd, SWEEPS, tol) <= tol:
+        if descend_quadratic(H, g, l1, x, d, Hd, sweeps, tol) <= tol:
             break
+        on = np.count_nonzero(x + d)  # as many sweeps as a step on the face costs
+        sweeps = max(SWEEPS, int(BALANCE * on * on / len(g)))
         d = _face_step(H, g, l1, x, d, Hd)
         Hd = H @ d
     return d
@@ -108,20 +112,29 @@ def quadratic_lasso(H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray,
 def _face_step(
     H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray, d: np.ndarray, Hd: np.ndarray
 ) -> np.ndarray:
-    """Newton's step with the signs of x + d kept, up to where the first of them would change."""
+    """Newton's step with the signs of x + d kept; coordinates that would change theirs become zero.
+
+    How far to go is chosen among the ends at which some signs change: where H is singular the whole step is far too
+    long, and to end it at the first sign would take as many steps as there are signs.
+    """
     z = x + d
     on = np.flatnonzero((z != 0.0) | (l1 == 0.0))
-    slope = (g + Hd + l1 * np.sign(z))[on]
-    step = -_solve(H[np.ix_(on, on)], slope)
+    slope, face, z_on = (g + Hd + l1 * np.sign(z))[on], H[np.ix_(on, on)], z[on]
+    step = -_solve(face, slope)
     if not np.isfinite(step).all():
         return d
     with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where((l1[on] > 0.0) & (step * z[on] < 0.0), -z[on] / step, np.inf)
-    t = min(1.0, float(reach.min(initial=1.0)))
+        reach = np.where((l1[on] > 0.0) & (step * z_on < 0.0), -z_on / step, np.inf)
+    move = step
+    ends = np.sort(reach[reach < 1.0])
+    if len(ends):  # at the first change of a sign, the second, the fourth, ... and at the whole step
+        lengths = np.append(ends[2 ** np.arange(int(np.log2(len(ends))) + 1) - 1], 1.0)[:, None]
+        moves = np.where(reach <= lengths, -z_on, lengths * step)
+        move = moves[np.argmin(moves @ slope + 0.5 * np.sum((moves @ face) * moves, axis=1))]
     moved = d.copy()
-    moved[on] += t * step
-    crossed = on[reach <= t]
-    moved[crossed] = -x[crossed]
+    moved[on] += move
+    zero = on[move == -z_on]
+    moved[zero] = -x[zero]
     return moved
 
 

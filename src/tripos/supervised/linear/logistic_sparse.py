@@ -39,6 +39,7 @@ ROOM = 2000  # parameters of a working set, whose Hessian takes 32 MB
 FIRST_COLUMNS = 128  # that join the working set at least
 SET_STEPS = 6  # of Newton's method on one working set
 AT_REST = 1e-3  # share of `tol`: a start where nothing is left to do
+SET_PRECISION = 1e-5  # decrease in sight, as a share of the objective, at which it may be left
 SET_SHARE = 0.1  # of the largest violation, at which a working set is left for the next
 
 
@@ -136,7 +137,7 @@ class SparseProblem:
         last = tol <= stopping.tol
         own = Stopping(
             tol=tol,
-            precision=stopping.precision if last else np.inf,
+            precision=stopping.precision if last else SET_PRECISION,
             max_iter=SET_STEPS,
             noise=stopping.noise,
         )
