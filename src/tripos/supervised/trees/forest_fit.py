@@ -192,8 +192,8 @@ class Tools:
         counts, bitmap, order, shares = small
         self.hist: tuple[np.ndarray, ...]
         if target.scalar:
-            prefix, gains = np.zeros(256, np.uint64), np.zeros(256, np.float32)
-            self.hist = (np.zeros(256, np.uint64), counts, bitmap, prefix, gains, order, shares)
+            weights, tops, gains = np.zeros(256, np.int32), np.zeros(256, np.int32), np.zeros(256, np.float32)
+            self.hist = (np.zeros(256, np.uint64), counts, bitmap, weights, tops, gains, order, shares)
             return
         self.hist = (
             np.zeros((256, D)), np.zeros(256), counts, bitmap, order, shares, np.zeros(D), np.zeros(D)

@@ -207,7 +207,21 @@ def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  
     if not pure and not too_small(settings, numbers, m, W, depth):
         low, high = (bounds[at, LOW] - base) / scale, (bounds[at, HIGH] - base) / scale
         gain = search_scalar(
-            data, work, hist, settings, numbers, rng, s, m, total, low, high, perm, best, best_bits
+            data,
+            work,
+            hist,
+            settings,
+            numbers,
+            rng,
+            s,
+            m,
+            total,
+            scale * scale,
+            low,
+            high,
+            perm,
+            best,
+            best_bits,
         )
         gain = write_node(tree, node, gain * factor, numbers, best, best_bits)
     else:
@@ -251,7 +265,7 @@ def spread(criterion, values, m, S, W):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"{DATA}, {WORK}, Tuple((u8[::1], i8[::1], u8[::1], u8[::1], f4[::1], i8[::1], f8[::1])), {CHOICE}, {TREE}, i8[::1], f8[::1], f8[::1], i8"
+    f"{DATA}, {WORK}, Tuple((u8[::1], i8[::1], u8[::1], i4[::1], i4[::1], f4[::1], i8[::1], f8[::1])), {CHOICE}, {TREE}, i8[::1], f8[::1], f8[::1], i8"
 )
 def grow_scalar(data, work, hist, choice, tree, settings, numbers, y, budget):  # type: ignore[no-untyped-def]
     """Grows until the tree is finished, or `budget` rows were looked at; True when it is finished."""

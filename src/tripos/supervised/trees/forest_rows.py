@@ -193,7 +193,7 @@ def random_levels(bins, m, rng, bits):  # type: ignore[no-untyped-def]
     """A random set of levels that parts the rows; False where all have the same level."""
     for k in range(4):
         bits[k] = draw(rng)
-    for attempt in range(2):
+    for _ in range(2):
         left = 0
         for i in range(U(m)):
             b = U(bins[i])

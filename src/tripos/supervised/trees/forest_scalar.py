@@ -28,6 +28,7 @@ from tripos.supervised.trees.forest_rows import (
     N_TRIED,
     POISSON,
     RANDOM_CUTS,
+    ROW,
     SQUARED,
     WEIGHT_AT,
     below,
@@ -40,9 +41,9 @@ from tripos.supervised.trees.forest_rows import (
 )
 
 U = np.uint64
-LOWER = U(0xFFFFFFFF)
-FEW = 192  # rows below which the bins in use are named instead of searched
-F0, F1 = np.float32(0.0), np.float32(1.0)
+LOWER, HALF = U(0xFFFFFFFF), U(0x7FFFFFFF)
+FEW = 64  # rows below which the bins in use are named instead of searched
+F0 = np.float32(0.0)
 
 
 @kernel
@@ -55,7 +56,7 @@ def read_values(keys, q, s, m, from_zero, values):  # type: ignore[no-untyped-de
         high = max(high, q[U(s) + i])
     base = np.int64(0) if from_zero else np.int64(low)
     spread, shift, total = U(np.int64(high) - base), U(0), U(0)
-    while weight * (spread >> shift) > LOWER:
+    while weight * (spread >> shift) > HALF:
         shift += U(1)
     for i in range(U(m)):
         w = keys[U(s) + i] >> WEIGHT_AT
@@ -93,64 +94,68 @@ def _n_log_n(n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def scan_all(sums, total, prefix, gains):  # type: ignore[no-untyped-def]
-    """The best of all cuts, and its bin halfway to the next one in use. In loops that vectorise."""
-    acc = U(0)
-    for b in range(256):
-        acc += sums[b]
-        prefix[b] = acc
-    W, S = np.float32(total & LOWER), np.float32(total >> WEIGHT_AT)
-    mean, most = S / W, np.float32(-1.0)
-    for b in range(U(255)):
-        l = np.float32(np.int64(prefix[b] & LOWER))
-        s = np.float32(np.int64(prefix[b] >> WEIGHT_AT))
-        D = s - l * mean
+def gains_of(weights, tops, n, total, gains):  # type: ignore[no-untyped-def]
+    """Gains of cuts after each of n running weights and sums, and the place of the largest; -1 where a side is empty.
+
+    In loops that vectorise: 32-bit integers become floats eight at a time, and floats from 0 on compare as integers.
+    """
+    W, S = np.float32(np.int32(total & LOWER)), np.float32(np.int32(total >> WEIGHT_AT))
+    mean = S / W
+    for b in range(n):
+        l = np.float32(weights[b])
+        D = np.float32(tops[b]) - l * mean
         r = W - l
         inside = (l > F0) & (r > F0)
         gain = D * D * W / (l * r)
-        gain = gain if inside else np.float32(-1.0)
-        gains[b] = gain
-        most = gain if gain > most else most
-    if most < F0:
-        return -1.0, 0
-    best = 0
-    for b in range(255):
-        if gains[b] == most:
-            best = b
-            break
-    after = best + 1
-    while sums[after] == U(0):
-        after += 1
-    return np.float64(most), (best + after - 1) // 2
+        gains[b] = gain if inside else np.float32(-1.0)
+    bits = gains.view(np.int32)
+    most = bits[0]
+    for b in range(n):
+        most = max(most, bits[b])
+    at = 0
+    while bits[at] != most:
+        at += 1
+    return gains[at], at
 
 
 @kernel
-def scan_few(sums, bitmap, total):  # type: ignore[no-untyped-def]
+def scan_all(sums, total, weights, tops, gains):  # type: ignore[no-untyped-def]
+    """The gain of the best of all cuts, and its bin, halfway to the next one in use. Leaves sums cleared."""
+    acc = U(0)
+    for b in range(U(256)):
+        acc += sums[b]
+        weights[b] = np.int32(acc & LOWER)
+        tops[b] = np.int32(acc >> WEIGHT_AT)
+    most, at = gains_of(weights, tops, U(255), total, gains)
+    after = at + 1
+    if most >= F0:
+        while sums[after] == U(0):
+            after += 1
+    for b in range(U(256)):
+        sums[b] = U(0)
+    return np.float64(most), (at + after - 1) // 2
+
+
+@kernel
+def scan_few(sums, bitmap, total, weights, tops, gains, order):  # type: ignore[no-untyped-def]
     """As `scan_all`, over the bins that the bitmap names; leaves sums and bitmap cleared."""
-    acc, most, best, after, waits = U(0), -1.0, 0, 0, False
-    W, S = np.float64(np.int64(total & LOWER)), np.float64(np.int64(total >> WEIGHT_AT))
-    mean = S / W
+    acc, n = U(0), U(0)
     for k in range(U(4)):
         word = bitmap[k]
         bitmap[k] = U(0)
         while word != U(0):
             b = U(64) * k + lowest_bit(word)
             word &= word - U(1)
-            if waits:
-                after, waits = np.int64(b), False
             acc += sums[b]
             sums[b] = U(0)
-            if acc & LOWER == total & LOWER:
-                break
-            l = np.float64(np.int64(acc & LOWER))
-            s = np.float64(np.int64(acc >> WEIGHT_AT))
-            D = s - l * mean
-            gain = D * D * W / (l * (W - l))
-            if gain > most:
-                most, best, waits = gain, np.int64(b), True
-    for k in range(U(4)):
-        bitmap[k] = U(0)
-    return most, (best + after - 1) // 2
+            weights[n] = np.int32(acc & LOWER)
+            tops[n] = np.int32(acc >> WEIGHT_AT)
+            order[n] = np.int64(b)
+            n += U(1)
+    if n < U(2):
+        return -1.0, 0
+    most, at = gains_of(weights, tops, n - U(1), total, gains)
+    return np.float64(most), (order[at] + order[at + 1] - 1) // 2
 
 
 @kernel
@@ -217,22 +222,29 @@ def count_bins(bins, values, m, sums, counts):  # type: ignore[no-untyped-def]
 @kernel
 def try_plain(bins, values, m, total, hist):  # type: ignore[no-untyped-def]
     """Gain and bin of the best cut of a numeric feature without missing cells or limits; -2 where it is constant."""
-    sums, _, bitmap, prefix, gains, _, _ = hist
-    if m < FEW:
-        for i in range(U(m)):
-            b = U(bins[i])
-            sums[b] += values[i]
-            bitmap[b >> U(6)] |= U(1) << (b & U(63))
-        gain, t = scan_few(sums, bitmap, total)
-    else:
-        for b in range(256):
-            sums[b] = U(0)
-        for i in range(U(m)):
-            sums[bins[i]] += values[i]
-        gain, t = scan_all(sums, total, prefix, gains)
-        for b in range(256):
-            sums[b] = U(0)
-    return gain, t
+    sums, _, bitmap, weights, tops, gains, order, _ = hist
+    for i in range(U(m)):
+        sums[bins[i]] += values[i]
+    if m >= FEW:
+        return scan_all(sums, total, weights, tops, gains)
+    for i in range(U(m)):
+        b = U(bins[i])
+        bitmap[b >> U(6)] |= U(1) << (b & U(63))
+    return scan_few(sums, bitmap, total, weights, tops, gains, order)
+
+
+@kernel
+def try_pair(cells, stride, j, keys, q, s, found):  # type: ignore[no-untyped-def]
+    """The cut between two rows: its gain, -1 where they share a bin."""
+    a, b = keys[U(s)], keys[U(s) + U(1)]
+    x = np.int64(cells[(a & ROW) * U(stride) + U(j)])
+    y = np.int64(cells[(b & ROW) * U(stride) + U(j)])
+    if x == y:
+        return -1.0
+    D = np.float64(q[U(s)]) - np.float64(q[U(s) + U(1)])
+    w, v = np.float64(np.int64(a >> WEIGHT_AT)), np.float64(np.int64(b >> WEIGHT_AT))
+    found[FOUND_BIN], found[FOUND_SIDE], found[FOUND_LEVELS] = (x + y - 1) // 2, 2, 0
+    return D * D * w * v / (w + v)
 
 
 @kernel
@@ -240,7 +252,7 @@ def try_ordered(  # type: ignore[no-untyped-def]
     bins, values, m, total, hist, settings, least, categorical, direction, low, high, found, bits
 ):
     """As `try_plain`, for every feature and setting: writes the split into `found` and `bits`."""
-    sums, counts, _, _, _, order, shares = hist
+    sums, counts, _, _, _, _, order, shares = hist
     count_bins(bins, values, m, sums, counts)
     n = bins_in_use(sums, counts, categorical, order, shares)
     gaps = counts[255] > 0
@@ -321,7 +333,9 @@ def try_random(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def search_scalar(data, work, hist, settings, numbers, rng, s, m, total, low, high, perm, best, best_bits):  # type: ignore[no-untyped-def]
+def search_scalar(
+    data, work, hist, settings, numbers, rng, s, m, total, scale, low, high, perm, best, best_bits
+):  # type: ignore[no-untyped-def]
     """The best split over features drawn at random: its gain in units of the values, -1 where there is none.
 
     Features are drawn until `N_TRIED` were looked at and one of them was not constant. A split that gains nothing is one
@@ -338,6 +352,14 @@ def search_scalar(data, work, hist, settings, numbers, rng, s, m, total, low, hi
         perm[at], perm[tried] = perm[tried], j
         tried += 1
         direction = directions[j] if directions.size else np.int64(2)
+        if m == 2 and not limited and not gappy[j] and not categorical[j]:
+            gain = try_pair(cells, stride, j, keys, q, s, found) / scale
+            if gain >= 0.0:  # as good as any other column's
+                found[FOUND_FEATURE] = j
+                for k in range(found.size):
+                    best[k] = found[k]
+                return gain
+            continue
         read_bins(columns, cells, stride, j, keys, s, m, bins)
         if settings[RANDOM_CUTS]:
             gain, constant = try_random(
