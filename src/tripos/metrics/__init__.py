@@ -29,6 +29,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "mean_poisson_deviance",
         "mean_tweedie_deviance",
     ),
+    "gains": ("dcg_score", "mean_average_precision", "mean_reciprocal_rank", "ndcg_score"),
     "probability": ("brier_score_loss", "d2_brier_score", "d2_log_loss_score", "log_loss"),
     "quantile": (
         "d2_absolute_error_score",

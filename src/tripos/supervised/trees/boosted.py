@@ -8,20 +8,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
 from tripos.compute.random import generator
 from tripos.objective.losses import Loss
 from tripos.state import Json, Number
-from tripos.supervised.trees.binning import Binning
+from tripos.supervised.trees.binned_rows import BinnedRows
+from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.boosting import Booster, Gradients, Sampling, best_constant, mean_loss
 from tripos.supervised.trees.columns import Columns
+from tripos.supervised.trees.custom import CustomGradients
+from tripos.supervised.trees.drops import Drops
+from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
+from tripos.supervised.trees.tree import Forest, add_trees
 
 SHARE = [Interval(Real, 0, 1, closed="right")]
 NOT_NEGATIVE = [Interval(Real, 0, None, closed="left")]
-RISES = ("accuracy", "auc", "r2")  # measures that are better when they are larger
+PER_MODEL = ("n_features_in_", "feature_names_in_", "encoder_", "is_categorical_", "_width", "_encoded_width")
 
 
 class BoostedTrees(Columns):
@@ -48,7 +53,13 @@ class BoostedTrees(Columns):
         "cat_smooth": NOT_NEGATIVE,
         "monotonic_cst": ["array-like", dict, None],
         "interaction_cst": [list, tuple, StrOptions({"pairwise", "no_interactions"}), None],
-        "eval_metric": [str, list, tuple],
+        "eval_metric": [str, list, tuple, callable],
+        "boosting": [StrOptions({"gbdt", "dart", "goss"})],
+        "rate_drop": [Interval(Real, 0, 1, closed="both")],
+        "skip_drop": [Interval(Real, 0, 1, closed="both")],
+        "top_rate": SHARE,
+        "other_rate": SHARE,
+        "warm_start": ["boolean"],
         "early_stopping_rounds": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
@@ -57,7 +68,15 @@ class BoostedTrees(Columns):
         "evals_result_": Json(max_bytes=1 << 22),
     }
 
+    objective: Any
+    _several: ClassVar[bool] = False  # whether y may have several columns
+
     def _objective(self) -> Loss:
+        """The loss; of a function, the one whose predictions the model makes."""
+        raise NotImplementedError
+
+    def _predicted(self, scores: np.ndarray) -> np.ndarray:
+        """What a measure that is a function gets of scores (n_rows, n_outputs)."""
         raise NotImplementedError
 
     def _n_outputs(self) -> int:
@@ -88,43 +107,164 @@ class BoostedTrees(Columns):
             "reg_lambda": (1e-2, 30.0, "log"),
         }
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any) -> None:
-        training = self._start_native_fit(X, y, sample_weight)
-        loss, K = self._objective(), self._n_outputs()
-        if K > 1 and self.monotonic_cst is not None:
-            raise ValueError("monotonic constraints are not supported for multiclass classification.")
-        weight = self._weights(training.y, training.sample_weight)
-        seed = (
+    def bin(self, X: Any, sample_weight: Any = None) -> BinnedRows:
+        """The rows in bins, to be fitted many times: ``model.fit(data, y)`` with this as `data`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features), or table
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights by which quantiles are taken.
+
+        Returns
+        -------
+        BinnedRows
+        """
+        self._validate_params()
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        array = self._training_input(X, None, sample_weight, reset=True, check_finite=False)
+        return self._bin_training(array, sample_weight, None)
+
+    def _bin_training(self, X: np.ndarray, weight: np.ndarray | None, binning: Binning | None) -> BinnedRows:
+        categorical = self._categorical(X.shape[1])
+        if binning is None:
+            binning = Binning.learn(
+                X, weight, categorical=categorical, max_bins=self.max_bins, seed=self._seed()
+            )
+        facts = {name: vars(self)[name] for name in PER_MODEL if name in vars(self)}
+        return BinnedRows(self._bin(binning, X), binning, facts)
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any, known: Binning | None) -> Rows:
+        """Bins, targets and weights of the training rows."""
+        if not isinstance(X, BinnedRows):
+            training = self._start_native_fit(X, y, sample_weight, multi_output=self._several)
+            data = self._bin_training(training.X, training.sample_weight, known)
+            return data, training.y, training.sample_weight
+        self._validate_params()
+        for name in PER_MODEL:
+            self.__dict__.pop(name, None)
+        self.__dict__.update(X.facts)
+        target = self._target(y, multi_output=self._several, reset=True, classes=None)
+        assert target is not None
+        if len(target) != len(X):
+            check_consistent_length(target, np.empty(len(X)))
+        if sample_weight is None:
+            return X, target, None
+        blank = np.empty((len(X), 1))
+        weight = _check_sample_weight(sample_weight, blank, dtype=np.float64, ensure_non_negative=True)
+        keep = np.flatnonzero(weight)
+        if len(keep) == len(weight):
+            return X, target, weight
+        return X.take(keep), target[keep], weight[keep]
+
+    def _seed(self) -> int:
+        return (
             FIXED_SEED if self.random_state is None else int(generator(self.random_state).integers(1 << 31))
         )
-        categorical = self._categorical(training.n_features)
-        binning = Binning.learn(
-            training.X, training.sample_weight, categorical=categorical, max_bins=self.max_bins, seed=seed
-        )
-        baseline = best_constant(loss, training.y, weight, K)
-        binned = self._bin(binning, training.X)
+
+    def _gradients(
+        self, y: np.ndarray, weight: np.ndarray | None, baseline: np.ndarray, start: np.ndarray | None
+    ) -> Gradients:
+        if callable(self.objective):
+            return CustomGradients(self.objective, y, weight, baseline, start)
+        return Gradients(self._objective(), y, weight, baseline, start)
+
+    def _baseline(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """F_0; zero where the objective is a function, or scores to start from are given."""
+        K = self._n_outputs()
+        return np.zeros(K) if callable(self.objective) else best_constant(self._objective(), y, weight, K)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, init_score: Any = None) -> None:
+        again = self.warm_start and hasattr(self, "forest_")
+        before = (self.binning_, self.forest_, self.baseline_) if again else None
+        data, y, sample_weight = self._rows(X, y, sample_weight, before[0] if before else None)
+        self._n_targets = y.shape[1] if y.ndim == 2 else 1
+        weight = self._weights(y, sample_weight)
+        self._objective()
+        if self._n_outputs() > 1 and self.monotonic_cst is not None:
+            raise ValueError("monotonic constraints are not supported for multiclass classification.")
+        self._check_settings(before, data.binned)
+        start = self._start_scores(init_score, data.binned.n_rows)
+        zero = init_score is not None
+        baseline = before[2] if before else self._baseline(y, weight) * (0.0 if zero else 1.0)
+        gradients = self._gradients(y, weight, baseline, start)
+        if before is not None:
+            out = np.zeros((data.binned.n_rows, len(baseline)))
+            add_trees(before[1], np.ascontiguousarray(data.binned.columns.T), out)
+            gradients.scores += out.T.astype(np.float32)
+        self._boost(data, gradients, baseline, eval_set, before[1] if before else None)
+
+    def _check_settings(self, before: tuple[Binning, Forest, np.ndarray] | None, binned: Binned) -> None:
+        if self.boosting == "dart" and self.early_stopping_rounds is not None:
+            raise ValueError(
+                "boosting='dart' changes early trees when late ones grow, so a model of the first trees is not the one that was "
+                "measured: use early_stopping_rounds=None"
+            )
+        if self.boosting == "goss" and self.top_rate + self.other_rate > 1:
+            raise ValueError(
+                f"top_rate + other_rate must be at most 1, got {self.top_rate + self.other_rate}"
+            )
+        if before is not None and (
+            before[0].n_features != binned.n_features or len(before[2]) != self._n_outputs()
+        ):
+            raise ValueError(
+                "warm_start: the model was fitted on other columns or classes; use warm_start=False"
+            )
+        if before is not None and before[1].n_trees // len(before[2]) > self.n_estimators:
+            raise ValueError(
+                f"warm_start: the model has more than n_estimators={self.n_estimators} steps already"
+            )
+
+    def _start_scores(self, init_score: Any, n_rows: int) -> np.ndarray | None:
+        if init_score is None:
+            return None
+        scores = check_array(init_score, ensure_2d=False, dtype=np.float64, input_name="init_score")
+        if scores.size != n_rows * self._n_outputs() or len(scores) != n_rows:
+            raise ValueError(
+                f"init_score has shape {scores.shape}; {n_rows} rows and {self._n_outputs()} outputs are needed"
+            )
+        return np.asarray(scores.reshape(n_rows, -1))
+
+    def _boost(
+        self,
+        data: BinnedRows,
+        gradients: Gradients,
+        baseline: np.ndarray,
+        eval_set: Any,
+        known: Forest | None,
+    ) -> None:
+        seed, binning = self._seed(), data.binning
         sampling = Sampling(rows=self.subsample, features=self.colsample_bytree, seed=seed)
+        if self.boosting == "goss":
+            sampling.top, sampling.other = self.top_rate, self.other_rate
+            sampling.wait = 1.0 / self.learning_rate
+        drops = Drops(self.rate_drop, self.skip_drop, seed) if self.boosting == "dart" else None
         booster = Booster(
-            binned, Gradients(loss, training.y, weight, baseline), self._growth(binned.n_features), sampling
+            data.binned, gradients, self._growth(data.binned.n_features), sampling, known, drops
         )
-        parts = [
-            Part(*self._evaluation_rows(*pair), None, baseline).bin(binning) for pair in _pairs(eval_set)
-        ]
-        metrics = [self.eval_metric] if isinstance(self.eval_metric, str) else list(self.eval_metric)
-        result: dict[str, dict[str, list[float]]] = {
-            f"validation_{i}": {name: [] for name in metrics} for i in range(len(parts))
-        }
+        parts = self._parts(eval_set, baseline)
+        for part in parts:
+            part.bin(binning)
+            if known is not None:
+                part.add(known)
+        watch = Evaluation(
+            parts, self.eval_metric, self._value_of, self._predicted, self.early_stopping_rounds
+        )
         with self._progress(self.n_estimators) as progress:
             while booster.n_steps < self.n_estimators:
                 value = booster.step()
-                self._evaluate(parts, booster, metrics, loss, result)
-                score = result[f"validation_{len(parts) - 1}"][metrics[0]][-1] if parts else float("nan")
+                score = watch.note(booster)
                 grown = lambda: {"binning_": binning, "forest_": booster.forest(), "baseline_": baseline}  # noqa: E731
-                if progress.step(value, score, attributes=grown) or self._should_stop(result, metrics[0]):
+                if progress.step(value, score, attributes=grown) or watch.should_stop():
                     break
         self._set_forest(binning, booster.forest(), baseline)
-        self.evals_result_ = result
-        self.best_iteration_ = self._best(result, metrics[0])
+        self.evals_result_ = watch.values
+        self.best_iteration_ = watch.best(self.n_iter_)
+
+    def _parts(self, eval_set: Any, baseline: np.ndarray) -> list[Part]:
+        """The rows of the evaluation sets."""
+        return [Part(*self._evaluation_rows(*pair), None, baseline) for pair in _pairs(eval_set)]
 
     def _evaluation_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         rows = self._input(X)
@@ -132,40 +272,10 @@ class BoostedTrees(Columns):
         check_consistent_length(rows, target)
         return rows, target
 
-    def _evaluate(
-        self,
-        parts: list[Part],
-        booster: Booster,
-        metrics: list[str],
-        loss: Loss,
-        result: dict[str, dict[str, list[float]]],
-    ) -> None:
-        for i, part in enumerate(parts):
-            part.add(booster.latest())
-            for name in metrics:
-                value = (
-                    mean_loss(loss, part.y, part.scores, None)
-                    if name == "loss"
-                    else self._measure(name, part, loss)
-                )
-                result[f"validation_{i}"][name].append(float(value))
-
-    def _track(self, result: dict[str, dict[str, list[float]]], metric: str) -> np.ndarray | None:
-        """The first measure of the last evaluation set, larger for worse."""
-        if not result or self.early_stopping_rounds is None:
-            return None
-        values = np.array(result[f"validation_{len(result) - 1}"][metric])
-        return -values if metric in RISES else values
-
-    def _should_stop(self, result: dict[str, dict[str, list[float]]], metric: str) -> bool:
-        values = self._track(result, metric)
-        return values is not None and len(values) - 1 - int(np.argmin(values)) >= (
-            self.early_stopping_rounds or 0
-        )
-
-    def _best(self, result: dict[str, dict[str, list[float]]], metric: str) -> int:
-        values = self._track(result, metric)
-        return self.n_iter_ if values is None else int(np.argmin(values)) + 1
+    def _value_of(self, name: str, part: Part) -> float:
+        if name == "loss" and not callable(self.objective):
+            return mean_loss(self._objective(), part.y, part.scores, None)
+        return self._measure(name, part, self._objective())
 
     def _growth(self, p: int) -> Growth:
         in_tree = max(1, round(self.colsample_bytree * p))
@@ -207,6 +317,9 @@ class BoostedTrees(Columns):
         super()._check_state()
         if self.best_iteration_ > self.n_iter_:
             raise ValueError(f"best_iteration_ is {self.best_iteration_} of {self.n_iter_} steps")
+
+
+Rows = tuple[BinnedRows, np.ndarray, "np.ndarray | None"]
 
 
 def _pairs(eval_set: Any) -> list[tuple[Any, Any]]:

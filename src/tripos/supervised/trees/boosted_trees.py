@@ -87,10 +87,27 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         Factor of the weights of the second of two classes.
     class_weight : dict or "balanced", default=None
         Factors of the rows' weights by class label.
-    eval_metric : str or list of str, default="loss"
-        What is noted of each evaluation set: "loss", "error", "accuracy" or "auc" (two classes).
+    objective : "log_loss" or callable, default="log_loss"
+        A function (y, raw, weight) -> (gradient, hessian) of class positions, scores and weights (or None); its
+        scores are turned into probabilities as those of the log loss.
+    eval_metric : str, callable or list of them, default="loss"
+        What is noted of each evaluation set: "loss", "error", "accuracy" or "auc" (two classes), or a function of
+        class positions and probabilities that returns a number, smaller for better, or (name, number, larger is better).
     early_stopping_rounds : int, default=None
         Steps without a better first measure on the last evaluation set after which the fit stops.
+    boosting : {"gbdt", "dart", "goss"}, default="gbdt"
+        "dart": trees rest at random while a new one grows; "goss": each tree is grown on the rows with the largest
+        gradients and some of the others, after 1 / learning_rate steps on all rows.
+    rate_drop : float, default=0.1
+        For "dart": the probability that a tree rests.
+    skip_drop : float, default=0.5
+        For "dart": the probability that none does.
+    top_rate : float, default=0.2
+        For "goss": the share of rows with the largest gradients.
+    other_rate : float, default=0.1
+        For "goss": the share of rows that are drawn from the others.
+    warm_start : bool, default=False
+        Whether to add trees to the previous ones.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
 
@@ -130,6 +147,7 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         **BoostedTrees._parameter_constraints,
         "scale_pos_weight": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "objective": [StrOptions({"log_loss"}), callable],
     }
 
     def __init__(
@@ -157,8 +175,15 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         interaction_cst: Any = None,
         scale_pos_weight: float = 1.0,
         class_weight: Any = None,
+        objective: Any = "log_loss",
         eval_metric: Any = "loss",
         early_stopping_rounds: int | None = None,
+        boosting: str = "gbdt",
+        rate_drop: float = 0.1,
+        skip_drop: float = 0.5,
+        top_rate: float = 0.2,
+        other_rate: float = 0.1,
+        warm_start: bool = False,
         random_state: Any = None,
     ) -> None:
         self.n_estimators = n_estimators
@@ -183,30 +208,45 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         self.interaction_cst = interaction_cst
         self.scale_pos_weight = scale_pos_weight
         self.class_weight = class_weight
+        self.objective = objective
         self.eval_metric = eval_metric
         self.early_stopping_rounds = early_stopping_rounds
+        self.boosting = boosting
+        self.rate_drop = rate_drop
+        self.skip_drop = skip_drop
+        self.top_rate = top_rate
+        self.other_rate = other_rate
+        self.warm_start = warm_start
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, eval_set: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        init_score: Any = None,
     ) -> BoostedTreesClassifier:
         """Fit the model.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
+        X : array-like of shape (n_rows, n_features), table, or `BinnedRows` from `bin`
             NaN is a missing value.
         y : array-like of shape (n_rows,)
         sample_weight : array-like of shape (n_rows,), optional
             A weight of k counts as k rows.
         eval_set : (X, y), or list of such pairs, optional
             Rows that are measured after each step.
+        init_score : array-like of shape (n_rows,) or (n_rows, n_outputs), optional
+            Scores that the trees start from, which are no part of the model; without them it is the best constant.
 
         Returns
         -------
         self
         """
-        self._fit(X, y, sample_weight, eval_set)
+        self._fit(X, y, sample_weight, eval_set, init_score)
         return self
 
     def _objective(self) -> Loss:
@@ -232,6 +272,10 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
 
     def _validation_target(self, y: Any) -> np.ndarray:
         return labels.codes_of(labels.as_label_array(y), self.classes_)
+
+    def _predicted(self, scores: np.ndarray) -> np.ndarray:
+        p = probabilities(squeezed(scores), log_scale=False)
+        return p[:, 1] if scores.shape[1] == 1 else p
 
     def _measure(self, name: str, part: Part, loss: Loss) -> float:
         if name in ("error", "accuracy"):
@@ -327,17 +371,32 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         1 where predictions rise along a column, -1 where they fall, 0 for neither.
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sets of int, default=None
         Sets of columns that may stand together on a path from the root to a leaf.
-    objective : str, default="squared_error"
+    objective : str or callable, default="squared_error"
         "squared_error", "absolute_error", "huber", "quantile", or "poisson", "gamma", "tweedie", which model the
-        logarithm of the mean.
+        logarithm of the mean; or a function (y, raw, weight) -> (gradient, hessian) of targets, scores and weights
+        (or None), whose scores are the predictions.
     alpha : float, default=0.9
         The quantile, or where Huber's loss turns from a parabola into a line.
     tweedie_power : float, default=1.5
         Between 1 (Poisson) and 2 (gamma).
-    eval_metric : str or list of str, default="loss"
-        What is noted of each evaluation set: "loss", "rmse", "mae" or "r2".
+    eval_metric : str, callable or list of them, default="loss"
+        What is noted of each evaluation set: "loss", "rmse", "mae" or "r2", or a function of targets and predictions
+        that returns a number, smaller for better, or (name, number, larger is better).
     early_stopping_rounds : int, default=None
         Steps without a better first measure on the last evaluation set after which the fit stops.
+    boosting : {"gbdt", "dart", "goss"}, default="gbdt"
+        "dart": trees rest at random while a new one grows; "goss": each tree is grown on the rows with the largest
+        gradients and some of the others, after 1 / learning_rate steps on all rows.
+    rate_drop : float, default=0.1
+        For "dart": the probability that a tree rests.
+    skip_drop : float, default=0.5
+        For "dart": the probability that none does.
+    top_rate : float, default=0.2
+        For "goss": the share of rows with the largest gradients.
+    other_rate : float, default=0.1
+        For "goss": the share of rows that are drawn from the others.
+    warm_start : bool, default=False
+        Whether to add trees to the previous ones.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
 
@@ -377,7 +436,8 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         "objective": [
             StrOptions(
                 {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"}
-            )
+            ),
+            callable,
         ],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "tweedie_power": [Interval(Real, 1, 2, closed="both")],
@@ -406,11 +466,17 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         cat_smooth: float = 10.0,
         monotonic_cst: Any = None,
         interaction_cst: Any = None,
-        objective: str = "squared_error",
+        objective: Any = "squared_error",
         alpha: float = 0.9,
         tweedie_power: float = 1.5,
         eval_metric: Any = "loss",
         early_stopping_rounds: int | None = None,
+        boosting: str = "gbdt",
+        rate_drop: float = 0.1,
+        skip_drop: float = 0.5,
+        top_rate: float = 0.2,
+        other_rate: float = 0.1,
+        warm_start: bool = False,
         random_state: Any = None,
     ) -> None:
         self.n_estimators = n_estimators
@@ -438,31 +504,61 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         self.tweedie_power = tweedie_power
         self.eval_metric = eval_metric
         self.early_stopping_rounds = early_stopping_rounds
+        self.boosting = boosting
+        self.rate_drop = rate_drop
+        self.skip_drop = skip_drop
+        self.top_rate = top_rate
+        self.other_rate = other_rate
+        self.warm_start = warm_start
         self.random_state = random_state
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, eval_set: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        init_score: Any = None,
     ) -> BoostedTreesRegressor:
         """Fit the model.
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
+        X : array-like of shape (n_rows, n_features), table, or `BinnedRows` from `bin`
             NaN is a missing value.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs)
+            With several columns each step has a tree for each.
         sample_weight : array-like of shape (n_rows,), optional
             A weight of k counts as k rows.
         eval_set : (X, y), or list of such pairs, optional
             Rows that are measured after each step.
+        init_score : array-like of shape (n_rows,) or (n_rows, n_outputs), optional
+            Scores that the trees start from, which are no part of the model; without them it is the best constant.
 
         Returns
         -------
         self
         """
-        self._fit(X, y, sample_weight, eval_set)
+        self._fit(X, y, sample_weight, eval_set, init_score)
         return self
 
+    _several: ClassVar[bool] = True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _n_outputs(self) -> int:
+        return int(self._n_targets)
+
+    def _predicted(self, scores: np.ndarray) -> np.ndarray:
+        return self._mean(squeezed(scores))
+
     def _objective(self) -> Loss:
+        if callable(self.objective):
+            return SQUARED
         fixed: dict[str, Loss] = {
             "squared_error": SQUARED,
             "absolute_error": ABSOLUTE,
@@ -485,10 +581,10 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         return target
 
     def _validation_target(self, y: Any) -> np.ndarray:
-        return self._target(y, multi_output=False, reset=False, classes=None)
+        return self._target(y, multi_output=True, reset=False, classes=None)
 
     def _measure(self, name: str, part: Part, loss: Loss) -> float:
-        mean = self._mean(part.scores[:, 0])
+        mean = self._mean(squeezed(part.scores))
         if name == "rmse":
             return float(np.sqrt(mean_squared_error(part.y, mean)))
         if name == "mae":
@@ -496,11 +592,6 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         if name == "r2":
             return float(r2_score(part.y, mean))
         raise ValueError(f"eval_metric must be 'loss', 'rmse', 'mae' or 'r2', got {name!r}")
-
-    def _check_state(self) -> None:
-        super()._check_state()
-        if len(self.baseline_) != 1:
-            raise ValueError("a regressor has one output")
 
     def _mean(self, scores: np.ndarray) -> np.ndarray:
         return np.exp(scores) if self.objective in LOGARITHMIC else scores
@@ -516,6 +607,6 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_rows,) or (n_rows, n_outputs)
         """
-        return self._mean(self._first(X, n_trees).reshape(-1))
+        return self._mean(squeezed(self._first(X, n_trees)))

@@ -35,6 +35,7 @@ class Part:
         self.X, self.y, self.weight = X, y, weight
         self.scores = np.tile(baseline, (len(y), 1))
         self.bins = np.empty((0, 0), np.uint8)
+        self.groups: np.ndarray | None = None
 
     def bin(self, binning: Binning) -> Part:
         self.bins = rows_as_bins(self.X, binning)
