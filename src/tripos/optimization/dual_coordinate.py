@@ -15,9 +15,11 @@ With c_i = s_i / (W alpha) the primal problem, divided by the penalty's strength
 
 In one coordinate the dual has a closed maximum: a soft threshold, then the bounds. Rows are visited in an
 order shuffled each epoch; a row that rests on a bound or on the kink, and is pressed against it harder than
-the largest violation of the last epoch, is left out until the others are done (shrinking). P - D bounds the
-distance from the optimum: the method stops by it, never by how little changes. The intercept is one more
-coefficient, of a constant column, and is penalised like the others, as in liblinear.
+the largest violation of the last epoch, is left out (shrinking). P - D bounds the distance from the optimum: the
+method stops by it, never by how little changes. It costs a pass over all rows, so it is asked for when D, which is
+known at every step, promises to grow by less than is wanted; the same pass finds the rows that were left out
+wrongly, and these alone come back. The intercept is one more coefficient, of a constant column, and is penalised
+like the others, as in liblinear.
 
 References
 ----------
@@ -53,7 +55,18 @@ CODES = (*SIDED, EPSILON_INSENSITIVE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 VISITS = 2e7  # entries visited between two looks at the clock: a few hundredths of a second
 FLAT = 1e-12  # curvature of a row of zeros
 NEAR, FAR = 3, 8  # visits ahead of which a row's entries, and its place and numbers, are called from memory
-TIGHTEST = 1e-14  # violation from which rounding hides the rest
+LINE = 8  # float64 of a cache line
+TIGHTEST = 1e-14  # violation from which rounding hides the rest, in units of the targets
+SURE, LESS_SURE = (
+    0.5,
+    0.1,
+)  # growth of D in sight at which the gap is looked at, as a share of the gap that is wanted; kinks
+SLOWEST = 0.99  # at most this share of an epoch's growth is what the next one is thought to bring
+SPARSE_LOOKS = 4  # the gap is looked at whenever so many times as many epochs are done
+
+# What `ascend` carries from call to call: rows not left out, pressure from which a row is left out, largest violation
+# of the last epoch if it was one over all rows, the dual objective, its growth in the last epochs, what is in sight.
+ACTIVE, LIMIT, WORST, DUAL, GROWN, BEFORE, EARLIER, IN_SIGHT = range(8)
 
 
 @kernel
@@ -92,6 +105,18 @@ def squared_norms(dense, data, indices, indptr, bias, d, out):  # type: ignore[n
         out[i] = total
 
 
+@kernel("I[::1], I[::1], i4[::1]")
+def repeats(indices, indptr, last):  # type: ignore[no-untyped-def]
+    """Whether a row stores a column twice, of whose entries |x_i|^2 would know the parts alone; `last` begins at -1."""
+    for i in range(indptr.size - 1):
+        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
+            j = np.uint64(indices[t])
+            if last[j] == i:
+                return True
+            last[j] = i
+    return False
+
+
 @kernel("i8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1]")
 def rebuild(dense, data, indices, indptr, bias, beta, w):  # type: ignore[no-untyped-def]
     """w = sum_i beta_i x_i."""
@@ -111,11 +136,17 @@ def rebuild(dense, data, indices, indptr, bias, beta, w):  # type: ignore[no-unt
                 w[np.uint64(indices[t])] += b * data[t]
 
 
-@kernel("i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel
+def slopes(epsilon, b, G):  # type: ignore[no-untyped-def]
+    """Of -D, to the right and to the left of b."""
+    return G + (epsilon if b >= 0.0 else -epsilon), G + (epsilon if b > 0.0 else -epsilon)
+
+
+@kernel("i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], u1[::1]")
 def duality(  # type: ignore[no-untyped-def]
-    sided, squared, epsilon, data, indices, indptr, bias, y, c, beta, w, sums
+    sided, squared, epsilon, data, indices, indptr, bias, y, c, beta, w, sums, at_rest
 ):
-    """sums = (sum_i c_i L_i, sum_i phi_i)."""
+    """sums = (sum_i c_i L_i, sum_i phi_i); `at_rest` says of each row whether D cannot grow by its multiplier."""
     dense = indptr.size == 0
     losses = 0.0
     conjugates = 0.0
@@ -131,15 +162,39 @@ def duality(  # type: ignore[no-untyped-def]
         gap = 1.0 - y[i] * score if sided else abs(y[i] - score) - epsilon
         gap = 0.0 if gap <= 0.0 else gap
         losses += c[i] * (gap * gap if squared else gap)
-        d = 0.5 / c[i] if squared else 0.0
-        conjugates += epsilon * abs(beta[i]) - y[i] * beta[i] + 0.5 * d * beta[i] * beta[i]
+        b = beta[i]
+        lower, upper, d = side_bounds(sided, squared, y[i], c[i])
+        conjugates += epsilon * abs(b) - y[i] * b + 0.5 * d * b * b
+        up, down = slopes(epsilon, b, score - y[i] + d * b)
+        at_rest[i] = (up >= 0.0 or b >= upper) and (down <= 0.0 or b <= lower)
     sums[0] = losses
     sums[1] = conjugates
 
 
+@kernel("i8[::1], i8, u1[::1]")
+def wake(order, n_active, at_rest):  # type: ignore[no-untyped-def]
+    """Moves rows behind the first `n_active` that are not at rest in front; how many are in front then."""
+    for k in range(n_active, order.size):
+        i = order[k]
+        if not at_rest[i]:
+            order[k], order[n_active] = order[n_active], i
+            n_active += 1
+    return n_active
+
+
+@kernel
+def expected_growth(state, grown):  # type: ignore[no-untyped-def]
+    """What D will still gain, if epochs go on bringing less and less as the last ones did: a geometric series."""
+    ratio = SLOWEST
+    if state[EARLIER] > grown:
+        ratio = min(SLOWEST, np.cbrt(grown / state[EARLIER]))
+    state[EARLIER], state[BEFORE], state[GROWN] = state[BEFORE], state[GROWN], grown
+    return grown * max(1.0, ratio / (1.0 - ratio))
+
+
 @kernel(
     "i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], "
-    "u8[::1], f8[::1], i8, f8"
+    "u8[::1], f8[::1], i8, f8, f8"
 )
 def ascend(  # type: ignore[no-untyped-def]
     sided,
@@ -159,20 +214,26 @@ def ascend(  # type: ignore[no-untyped-def]
     state,
     epochs,
     tol,
+    share,
 ):
-    """Epochs over the rows that are not left out, until the largest violation of all rows is at most `tol`.
+    """Epochs over the rows that are not left out, until the largest violation of all rows is at most `tol`, or the
+    growth of D in sight at most `share` of D.
 
-    `state` holds (rows not left out, pressure from which a row is left out, largest violation of the last
-    epoch over all rows) from one call to the next. Returns the number of epochs and of rows visited.
+    Returns the number of epochs and of rows visited.
     """
     dense = indptr.size == 0
-    d = np.uint64(w.size - 1)
-    n_active = np.int64(state[0])
-    limit = state[1]
+    d, one, two = np.uint64(w.size - 1), np.uint64(1), np.uint64(2)
+    n_active = np.int64(state[ACTIVE])
+    limit = state[LIMIT]
+    value = state[DUAL]
+    constant = w[d]
     visited = 0
-    for epoch in range(epochs):
+    done = 0
+    state[WORST], state[IN_SIGHT] = np.inf, np.inf
+    while done < epochs:
         shuffle(order, n_active, seed)
         worst = 0.0
+        grown = 0.0
         whole = n_active == order.size
         k = 0
         while k < n_active:
@@ -185,12 +246,14 @@ def ascend(  # type: ignore[no-untyped-def]
                 prefetch(beta, ahead)
                 if not dense:
                     prefetch(indptr, ahead)
-                    ahead = np.int64(indptr[np.uint64(order[k + NEAR])])
-                    prefetch(data, ahead)
-                    prefetch(data, ahead + 8)
-                    prefetch(indices, ahead)
+                    near = np.uint64(order[k + NEAR])
+                    begin, end = np.uint64(indptr[near]), np.uint64(indptr[near + one])
+                    for t in range(begin, end, LINE):
+                        prefetch(data, t)
+                    for t in range(begin, end, 2 * LINE):
+                        prefetch(indices, t)
             # Written out: a call with the arrays of a row costs more than a row of a dozen words.
-            total = bias * w[d]
+            total = bias * constant
             if dense:
                 begin = i * d
                 end = begin + d
@@ -198,15 +261,19 @@ def ascend(  # type: ignore[no-untyped-def]
                     total += data[begin + j] * w[j]
             else:
                 begin = np.uint64(indptr[i])
-                end = np.uint64(indptr[i + np.uint64(1)])
-                for t in range(begin, end):
+                end = np.uint64(indptr[i + one])
+                # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
+                odd = 0.0
+                t = begin
+                while t + one < end:
                     total += data[t] * w[np.uint64(indices[t])]
+                    odd += data[t + one] * w[np.uint64(indices[t + one])]
+                    t += two
+                total += odd + (data[t] * w[np.uint64(indices[t])] if t < end else 0.0)
             lower, upper, bend = side_bounds(sided, squared, y[i], c[i])
             b = beta[i]
             G = total - y[i] + bend * b
-            H = max(norms[i] + bend, FLAT)
-            up = G + (epsilon if b >= 0.0 else -epsilon)  # slope of -D to the right
-            down = G + (epsilon if b > 0.0 else -epsilon)  # and to the left
+            up, down = slopes(epsilon, b, G)
             visited += 1
             if (up >= 0.0 or b >= upper) and (down <= 0.0 or b <= lower):
                 pressed = min(up if b < upper else np.inf, -down if b > lower else np.inf)
@@ -217,14 +284,16 @@ def ascend(  # type: ignore[no-untyped-def]
                 else:
                     k += 1
                 continue
+            H = max(norms[i] + bend, FLAT)
             z = H * b - G
             z = max(z - epsilon, 0.0) if z > 0.0 else min(z + epsilon, 0.0)
             new = min(max(z / H, lower), upper)
             step = new - b
-            worst = max(worst, H * abs(step))
             if step != 0.0:
+                worst = max(worst, H * abs(step))
+                grown -= step * (G + 0.5 * H * step) + epsilon * (abs(new) - abs(b))
                 beta[i] = new
-                w[d] += step * bias
+                constant += step * bias
                 if dense:
                     for j in range(d):
                         w[j] += step * data[begin + j]
@@ -232,19 +301,22 @@ def ascend(  # type: ignore[no-untyped-def]
                     for t in range(begin, end):
                         w[np.uint64(indices[t])] += step * data[t]
             k += 1
+        done += 1
         limit = worst
+        value += grown
+        sight = expected_growth(state, grown)
         if worst <= tol:
             if whole:
-                state[2] = worst
-                state[0] = n_active
-                state[1] = limit
-                return epoch + 1, visited
+                state[WORST] = worst
+                break
             n_active = order.size
             limit = np.inf
-    state[0] = n_active
-    state[1] = limit
-    state[2] = np.inf
-    return epochs, visited
+        elif sight <= share * value:
+            state[IN_SIGHT] = sight
+            break
+    w[d] = constant
+    state[ACTIVE], state[LIMIT], state[DUAL] = n_active, limit, value
+    return done, visited
 
 
 @dataclass(eq=False)
@@ -285,7 +357,8 @@ class Dual:
         squared_norms(self.dense, *self.rows, self.n_features, self.norms)  # type: ignore[call-arg]
         self.order = np.arange(n)
         self.random = np.array([self.seed * 2 + 0x9E3779B97F4A7C15], np.uint64)
-        self.state = np.array([n, np.inf, np.inf])
+        self.state = np.array([n, np.inf, np.inf, 0.0, np.inf, np.inf, np.inf, np.inf])
+        self.at_rest = np.zeros(n, np.uint8)
         self.n_epochs = self.visited = 0  # an epoch is as many visits as there are rows
         self.entries = max(1.0, self.data.size / n)
 
@@ -299,24 +372,30 @@ class Dual:
         code = self.loss.code
         return int(code in SIDED), int(code in SQUARED), self.loss.parameter
 
-    def ascend(self, epochs: int, tol: float) -> bool:
-        """At most so many epochs, in one call of at most some 0.1 s; whether every row is within `tol`."""
-        affordable = max(1, int(VISITS / (self.entries * max(1.0, self.state[0]))))
+    def ascend(self, epochs: int, tol: float, share: float = 0.0) -> bool:
+        """At most so many epochs, in one call of at most some 0.1 s; whether every row is within `tol`, or D expected
+        to grow by at most `share` of it."""
+        affordable = max(1, int(VISITS / (self.entries * max(1.0, self.state[ACTIVE]))))
         _, visited = ascend(  # type: ignore[call-arg]
             *self.kind, *self.rows, self.y, self.c, self.norms, self.beta, self.w, self.order, self.random,
-            self.state, min(epochs, affordable), tol,
+            self.state, min(epochs, affordable), tol, share,
         )  # fmt: skip
         self.visited += int(visited)
         self.n_epochs = -(-self.visited // len(self.y))
-        return bool(self.state[2] <= tol)
+        return bool(min(self.state[WORST], self.state[IN_SIGHT]) < np.inf)
 
     def values(self) -> tuple[float, float]:
         """(P, D), the primal and the dual objective, with w free of the rounding of its updates."""
         rebuild(self.dense, *self.rows, self.beta, self.w)  # type: ignore[call-arg]
         sums = np.empty(2)
-        duality(*self.kind, *self.rows, self.y, self.c, self.beta, self.w, sums)  # type: ignore[call-arg]
+        duality(*self.kind, *self.rows, self.y, self.c, self.beta, self.w, sums, self.at_rest)  # type: ignore[call-arg]
         half = 0.5 * float(self.w @ self.w)
-        return half + float(sums[0]), -half - float(sums[1])
+        self.state[DUAL] = -half - float(sums[1])
+        return half + float(sums[0]), float(self.state[DUAL])
+
+    def wake(self) -> None:
+        """Rows that were left out and that `values` found wanting come back."""
+        self.state[ACTIVE] = wake(self.order, int(self.state[ACTIVE]), self.at_rest)  # type: ignore[call-arg]
 
     def theta(self, fit_intercept: bool) -> np.ndarray:
         """The coefficients with the intercept last."""
@@ -333,28 +412,34 @@ class Dual:
         scale : float
             What P is multiplied by in the history.
         """
-        tol, step, chunk = 0.1 * float(np.abs(self.y).max(initial=0.0)), 0, 4
+        precision = max(stopping.precision, 4.0 * np.finfo(float).eps)
+        tol, share = (
+            TIGHTEST * float(np.abs(self.y).max(initial=0.0)),
+            (SURE if self.kind[1] else LESS_SURE) * precision,
+        )
+        most, looks = min(stopping.max_iter, patience), SPARSE_LOOKS
         while True:
-            settled = self.ascend(min(chunk, max(1, stopping.max_iter - self.n_epochs)), tol)
-            if not (settled or self.n_epochs >= stopping.max_iter or self.n_epochs >= 2 * step):
-                continue
+            near = self.ascend(max(1, int(min(most, looks)) - self.n_epochs), tol, share)
             step = self.n_epochs
+            if not (near or step >= min(most, looks)):
+                continue
             P, D = self.values()
             gap = (P - D) / abs(P) if P else 0.0
             stopping.record(step, scale * P, np.array([gap]), self.w)
             reason: str | None = None
-            if gap > max(stopping.precision, 4.0 * np.finfo(float).eps):
+            if gap > precision:
                 if stopping.asked_to_stop:
                     reason = "a callback asked to stop"
-                elif step >= min(stopping.max_iter, patience) or tol < TIGHTEST:
+                elif step >= most or self.state[WORST] <= tol:
                     reason = (
                         f"after {step} epochs the duality gap is {gap:.3g} of the objective, "
                         f"{stopping.precision:.3g} was asked for"
                     )
                 else:
-                    if settled:
-                        tol *= 0.03
-                    chunk = min(2 * chunk, 64)
+                    if near:
+                        share *= min(0.5, max(0.02, 0.5 * precision / gap))
+                    looks *= 1 if step < looks else SPARSE_LOOKS
+                    self.wake()
                     continue
             said = reason or f"the duality gap, {gap:.3g} of the objective, is small enough"
             theta = self.theta(fit_intercept)

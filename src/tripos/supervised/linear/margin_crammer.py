@@ -211,7 +211,7 @@ def crammer_singer(
     """
     n, d = X.shape
     none = np.zeros(0, np.int32)
-    rows: Any = kernel_csr(X) if sp.issparse(X) else (kernel_array(X).reshape(-1), none, none)
+    rows: Any = kernel_csr(X, ordered=False) if sp.issparse(X) else (kernel_array(X).reshape(-1), none, none)
     y = kernel_array(y, np.int64)
     c = np.full(n, C) if s is None else C * s
     beta, W, norms = np.zeros((n, n_classes)), np.zeros((d + 1, n_classes)), np.empty(n)

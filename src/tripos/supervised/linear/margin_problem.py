@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from tripos.base import Training
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blas import blas_threads
 from tripos.compute.blocks import Blocks
@@ -34,7 +35,7 @@ from tripos.objective.losses import PointwiseLoss
 from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
 from tripos.objective.rows import rows_of
-from tripos.optimization.dual_coordinate import SIDED, SQUARED, Dual
+from tripos.optimization.dual_coordinate import SIDED, SQUARED, Dual, repeats
 from tripos.optimization.margin_newton import MarginNewton, with_constant
 from tripos.optimization.multipliers import multipliers
 from tripos.optimization.newton import newton
@@ -56,6 +57,23 @@ KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-
 SMALL_GAP = 1e-11  # for a kink and few entries: array and CSR, which go different ways, then agree
 SMALL_TEXT = 20_000  # entries, up to which a smaller gap costs little
 TIGHTEST_GAP = 2e-15
+
+
+def in_form(training: Training, *, l1: bool) -> Training:
+    """The rows with entries in order where a Hessian is formed of them; else as they come, if none comes twice.
+
+    A text's words come in no order, and sorting them takes as long as solving for them.
+    """
+    X = training.X
+    if not sp.issparse(X) or X.has_canonical_format:
+        return training
+    if not l1 and X.shape[1] > NEWTON_PARAMETERS:
+        _, indices, indptr = kernel_csr(X, ordered=False)
+        if not repeats(indices, indptr, np.full(X.shape[1], -1, np.int32)):
+            return training
+    X = X.copy()
+    X.sum_duplicates()
+    return replace(training, X=X)
 
 
 def small_table(X: Any, bias: float, *, l1: bool = False) -> np.ndarray | None:
@@ -146,7 +164,9 @@ class MarginProblem:
         """The dual problem, at its start."""
         none = np.zeros(0, np.int32)
         arrays: Any = (
-            kernel_csr(self.X) if sp.issparse(self.X) else (kernel_array(self.X).reshape(-1), none, none)
+            kernel_csr(self.X, ordered=False)
+            if sp.issparse(self.X)
+            else (kernel_array(self.X).reshape(-1), none, none)
         )
         sides, c = self._sides_and_costs()
         return Dual(*arrays, sides, c, self.loss, self.bias, self.blocks.n_features, self.seed)  # type: ignore[call-arg]
@@ -180,7 +200,7 @@ class MarginProblem:
             found = solver.solve(short, 1.0 / self.scale)
             if found.converged or short.asked_to_stop or exact.max_iter <= SMALL_STEPS:
                 return found
-        p = self.risk.n_parameters
+        p = self.blocks.n_features + (self.bias > 0.0)
         work = self.stored * max(1.0, self.stored / self.n_rows)
         few = p <= NEWTON_PARAMETERS and self.n_rows > p and work <= max(NEWTON_WORK, 100.0 * self.stored)
         if self.loss.code in SQUARED:

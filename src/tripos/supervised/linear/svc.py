@@ -20,7 +20,7 @@ from tripos.objective.losses import HINGE, SQUARED_HINGE
 from tripos.optimization.result import Result, Stopping
 from tripos.state import Array, Number
 from tripos.supervised.linear.margin_crammer import crammer_singer
-from tripos.supervised.linear.margin_problem import MarginProblem, small_table
+from tripos.supervised.linear.margin_problem import MarginProblem, in_form, small_table
 from tripos.supervised.linear.model import LinearModel
 from tripos.supervised.linear.svr import in_memory, seed_of, warn_not_converged
 
@@ -111,6 +111,7 @@ class LinearSVC(LinearModel, Classifier):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
     }
     needs: ClassVar[Needs] = Needs(scale="standard")
+    canonical_csr: ClassVar[bool] = False  # `in_form` sorts where order matters
     interpretability: ClassVar[str] = "high"
     state: ClassVar[dict[str, Any]] = {
         "coef_": Array("f", ("outputs", "features"), sparse=True),
@@ -172,6 +173,7 @@ class LinearSVC(LinearModel, Classifier):
         training = self._start_fit(X, y, sample_weight)
         self._check_combination()
         in_memory(self, training)
+        training = in_form(training, l1=self.penalty == "l1" and self.multi_class == "ovr")
         if len(self.classes_) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only one "

@@ -16,7 +16,7 @@ from tripos.data.needs import Needs
 from tripos.objective.losses import epsilon_insensitive
 from tripos.optimization.result import Stopping
 from tripos.state import Array, Number
-from tripos.supervised.linear.margin_problem import MarginProblem, small_table
+from tripos.supervised.linear.margin_problem import MarginProblem, in_form, small_table
 from tripos.supervised.linear.model import LinearModel
 
 LOSSES = ("epsilon_insensitive", "squared_epsilon_insensitive")
@@ -95,6 +95,7 @@ class LinearSVR(LinearModel, Regressor):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
     }
     needs: ClassVar[Needs] = Needs(scale="standard")
+    canonical_csr: ClassVar[bool] = False  # `in_form` sorts where order matters
     interpretability: ClassVar[str] = "high"
     state: ClassVar[dict[str, Any]] = {
         "coef_": Array("f", ("features",)),
@@ -153,6 +154,7 @@ class LinearSVR(LinearModel, Regressor):
                 "not supported when dual=False: use dual='auto', or loss='squared_epsilon_insensitive'"
             )
         in_memory(self, training)
+        training = in_form(training, l1=False)
         problem = MarginProblem(
             training.blocks,
             training.X,
