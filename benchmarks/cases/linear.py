@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,31 @@ def _same_prediction(data: Any, results: dict[str, Any]) -> None:
         np.testing.assert_allclose(results[OURS], prediction, rtol=1e-3, err_msg=name)
 
 
+def _toy(name: str) -> Any:
+    """A small table of scikit-learn's with columns of one scale."""
+    from sklearn import datasets
+
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def _small(name: str, table: str, estimator: str, quality: Any, agree: Any) -> Case:
+    both = {k: v for k, v in _three(estimator).items() if k != SKLEX}
+    data = functools.partial(_toy, table)
+    title = f"{estimator} fit, {table.replace('_', ' ')}"
+    return Case(name, title, data, both, quality=quality, agree=agree, calls=50, goals={SKL: 1.3})
+
+
 CASES = [
+    _small("small-least-squares", "diabetes", "LinearRegression", _squared_objective, _same_coefficients),
+    _small("small-ridge", "diabetes", "Ridge", _squared_objective, _same_coefficients),
+    _small(
+        "small-logistic",
+        "breast_cancer",
+        "LogisticRegression",
+        _logistic_objective,
+        _never_worse(_logistic_objective, 1e-9),
+    ),
     Case(
         "least-squares-1m-x-50",
         "least squares, 1M × 50",
