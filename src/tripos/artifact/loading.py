@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any, BinaryIO
 
+from tripos import _public
 from tripos.artifact import manifest
 from tripos.artifact.container import ContainerReader
 from tripos.artifact.decode import ValueDecoder, require_memory
@@ -17,12 +19,13 @@ _FIELDS = {"format", "version", "tripos", "model", "parts"}
 
 
 def load(path: str | os.PathLike[str], *, key: bytes | str | None = None) -> Any:
-    """Load a model that `save` wrote. No code from the file runs, whoever made it.
+    """Load a model that `save` wrote, or one that LightGBM or XGBoost saved. No code from the file runs, whoever made it.
 
     Parameters
     ----------
     path : str or path
-        The file, or the folder that holds it as `model.tripos`.
+        The file, or the folder that holds it as `model.tripos`. LightGBM's text and JSON (`dump_model`) and XGBoost's JSON
+        and UBJSON are read as `LoadedTreesClassifier` or `LoadedTreesRegressor`.
     key : bytes or str, optional
         Refuse a file that was not signed with this secret. Without it a signature in the file is not looked at.
 
@@ -58,6 +61,15 @@ def _short(error: Exception, length: int = 600) -> str:
 
 
 def _read(stream: BinaryIO, size: int, key: bytes | str | None) -> Any:
+    head = stream.read(8)
+    stream.seek(0)
+    reader = next((module for start, module in _public.READERS.items() if head.startswith(start)), None)
+    if reader is not None:
+        if key is not None:
+            raise ArtifactError(
+                "it is a model file of another library, which is not signed, and a key was given"
+            )
+        return importlib.import_module(reader).read(stream, size)
     container = ContainerReader(stream, size)
     content = _manifest(container, key)
     require_memory(sum(entry.size for entry in container.entries.values()), "the model")

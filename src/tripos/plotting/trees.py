@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,8 @@ def tree_diagram(
     Examples
     --------
     >>> ax = tree_diagram([1, -1, -1], [2, -1, -1], ["age <= 30", "no", "yes"], [0, 0, 1], [0.1, 1, 1])
-    >>> len(ax.patches)
-    3
+    >>> [text.get_text() for text in ax.texts[2:]]
+    ['age <= 30', 'no', 'yes']
     """
     from matplotlib.patches import FancyBboxPatch
 
@@ -77,20 +78,26 @@ def tree_diagram(
             (ax.get_facecolor(), 1.0, 1.5),
             (face, theme.MAX_TINT * strength[i], 2.0),
         ):
-            if order == 2.0 or ax.get_facecolor()[3] > 0:  # type: ignore[index]
+            if order == 2.0 or ax.get_facecolor()[3] > 0:
                 ax.add_patch(
                     FancyBboxPatch(
-                        (x - 0.44, y - 0.29), 0.88, 0.58, **box,  # type: ignore[arg-type]
+                        (x - 0.46, y - 0.35), 0.88, 0.58, **box,  # type: ignore[arg-type]
                         facecolor=(*_rgb(colour), alpha), edgecolor=(*_rgb(ink), 0.55) if order == 2.0 else "none",
                         linewidth=0.9, zorder=order,
                     )
                 )  # fmt: skip
-        lines = [theme.shorten(line, 30) for line in texts[i].split("\n")]
+        lines = [part for line in texts[i].split("\n") for part in _wrapped(line)]
         ax.text(x, y, "\n".join(lines), color=ink, fontsize=7, ha="center", va="center", zorder=3)
     ax.set_xlim(-0.6, width - 0.4)
     ax.set_ylim(-depth - (1.0 if len(place) < len(down) else 0.5), 0.5)
     ax.set_axis_off()
     return ax
+
+
+def _wrapped(line: str, width: int = 25) -> list[str]:
+    """A line as at most two that fit into a box."""
+    parts = textwrap.wrap(line, width) or [""]
+    return [theme.shorten(part, width) for part in [parts[0], " ".join(parts[1:])] if part]
 
 
 def _rgb(colour: object) -> tuple[float, float, float]:
@@ -128,7 +135,7 @@ def contributions(
     xlabel: str = "contribution to the score (SHAP value)",
     ax: Axes | None = None,
 ) -> Axes:
-    """What each column adds to the score of each row: a point a row, from low cells (light) to high ones (dark).
+    """What each column adds to the score of each row: a point a row, orange for low cells and blue for high ones.
 
     Parameters
     ----------
@@ -167,7 +174,8 @@ def contributions(
         known = ~np.isnan(held[:, j])
         height = y + _swarm(phi[:, j])
         rank = _ranks(held[known, j])
-        colours = theme.ramp(theme.PALETTE[3])(0.2 + 0.8 * rank)
+        share = rank[:, None]
+        colours = (1 - share) * np.array(_rgb(theme.NEGATIVE)) + share * np.array(_rgb(theme.POSITIVE))
         ax.scatter(phi[known, j], height[known], s=9, c=colours, linewidths=0, zorder=2)
         ax.scatter(phi[~known, j], height[~known], s=9, color=ink, alpha=0.4, linewidths=0, zorder=2)
     ax.axvline(0.0, color=ink, alpha=0.5, linewidth=0.9)
@@ -254,9 +262,11 @@ def waterfall(
         if y + 1 < len(shown):
             ax.plot([before, before], [y - 0.33, y + 1.33], color=ink, alpha=0.4, linewidth=0.8)
         at = before
+    ends = np.append(score - np.cumsum([step for _, step in shown]), score)
+    room = 0.12 * max(float(np.ptp(ends)), 1e-12)
+    ax.set_xlim(float(ends.min()) - room, float(ends.max()) + 1.6 * room)
     ax.axvline(base, color=ink, alpha=0.5, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_yticks(np.arange(len(shown)), [name for name, _ in shown])
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
-    ax.margins(x=0.14)
     return ax

@@ -77,10 +77,10 @@ def codes_left(nodes: Nodes, i: int) -> list[int]:
     return found[found < (len(marks) if values is None else len(values))].tolist()
 
 
-def question(nodes: Nodes, i: int, reading: Reading, *, left: bool = True) -> str:
-    """What holds for the rows that go left (or right) at node i."""
-    j, missing = int(nodes.features[i]), bool(nodes.missing_left[i])
-    also = " or missing" if missing == left and missing else ""
+def question(nodes: Nodes, i: int, reading: Reading, *, left: bool = True, missing: bool = False) -> str:
+    """What holds for the rows that go left (or right) at node i; `missing` says where missing cells go too."""
+    j = int(nodes.features[i])
+    also = " or missing" if missing and bool(nodes.missing_left[i]) == left else ""
     if nodes.levels[i] >= 0:
         return reading.level_split(j, codes_left(nodes, i), left) + also
     t = float(nodes.thresholds[i])
@@ -91,7 +91,13 @@ def question(nodes: Nodes, i: int, reading: Reading, *, left: bool = True) -> st
 
 
 def export_text(
-    nodes: Nodes, reading: Reading, tree: int = 0, *, max_depth: int = 10, show_weights: bool = True
+    nodes: Nodes,
+    reading: Reading,
+    tree: int = 0,
+    *,
+    max_depth: int = 10,
+    show_weights: bool = True,
+    missing: bool = False,
 ) -> str:
     """One tree as indented text: questions down the left edge, answers at the leaves."""
     if not 0 <= tree < nodes.n_trees:
@@ -110,8 +116,9 @@ def export_text(
         elif depth >= max_depth:
             lines.append(f"{indent}... {below[i - nodes.starts[tree]]} leaves")
         else:
-            stack.append((int(nodes.right[i]), depth + 1, question(nodes, i, reading, left=False)))
-            stack.append((int(nodes.left[i]), depth + 1, question(nodes, i, reading)))
+            for child, left in ((nodes.right[i], False), (nodes.left[i], True)):
+                text = question(nodes, i, reading, left=left, missing=missing)
+                stack.append((int(child), depth + 1, text))
     return "\n".join(lines) + "\n"
 
 

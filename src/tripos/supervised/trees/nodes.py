@@ -6,11 +6,26 @@ Every model of trees can write its trees out so, and a tree of another library i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
+from tripos.state import Array, ListOf, Number, Spec
+
 ZERO = 1e-35  # LightGBM's bound of what a missing zero is
+PER_NODE = (
+    "features",
+    "thresholds",
+    "left",
+    "right",
+    "missing_left",
+    "levels",
+    "values",
+    "weights",
+    "gains",
+    "impurities",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +85,64 @@ class Nodes:
     n_outputs: int = 1
     categories: tuple[np.ndarray | None, ...] | None = None
     zero_is_missing: np.ndarray | None = None
+
+    state: ClassVar[dict[str, Spec]] = {
+        "starts": Array("i", (None,), low=0),
+        "features": Array("i", ("nodes",), low=-1),
+        "thresholds": Array("f", ("nodes",), finite=False),
+        "left": Array("i", ("nodes",), low=-1),
+        "right": Array("i", ("nodes",), low=-1),
+        "missing_left": Array("b", ("nodes",)),
+        "levels": Array("i", ("nodes",), low=-1),
+        "level_bits": Array("u", ("level_splits", "words")),
+        "values": Array("f", ("nodes", "values"), finite=False),
+        "weights": Array("f", ("nodes",), low=0),
+        "gains": Array("f", ("nodes",)),
+        "impurities": Array("f", ("nodes",), optional=True),
+        "n_outputs": Number("i", low=1),
+        "categories": ListOf(Array("f", (None,), optional=True), optional=True),
+        "zero_is_missing": Array("b", (None,), optional=True),
+    }
+
+    def _check_state(self) -> None:
+        """What walking relies on: trees in a row, children behind their parents and within the tree, known levels."""
+        n, starts = len(self.features), self.starts
+        if len(starts) < 1 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 1).any():
+            raise ValueError("starts does not part the nodes into trees")
+        leaf, at = self.is_leaf, np.arange(n)
+        end = np.repeat(starts[1:], np.diff(starts))
+        for side in (self.left, self.right):
+            if (
+                (side[leaf] != -1).any()
+                or (side[~leaf] <= at[~leaf]).any()
+                or (side[~leaf] >= end[~leaf]).any()
+            ):
+                raise ValueError("a split's children are not behind it in its tree")
+        children = np.concatenate([self.left[~leaf], self.right[~leaf]])
+        if len(np.unique(children)) != n - self.n_trees:
+            raise ValueError("a node has two parents or none")
+        if (self.levels[leaf] >= 0).any() or (self.levels >= len(self.level_bits)).any():
+            raise ValueError("a split names levels that are not there")
+        by_levels = self.levels >= 0
+        if np.isnan(self.thresholds[~leaf & ~by_levels]).any() or not np.isfinite(self.values[leaf]).all():
+            raise ValueError("a threshold or the value of a leaf is not a number")
+        if by_levels.any() and self.level_bits.shape[1] == 0:
+            raise ValueError("level_bits has no words")
+        if self.level_bits.dtype != np.uint64:
+            raise ValueError("level_bits must be uint64")
+        for known in self.categories or ():
+            if known is not None and (np.isnan(known).any() or (np.diff(known) <= 0).any()):
+                raise ValueError("the cell values of categories do not rise")
+
+    def head(self, n_trees: int) -> Nodes:
+        """The first trees."""
+        if n_trees == self.n_trees:
+            return self
+        end, cut = int(self.starts[n_trees]), {"starts": self.starts[: n_trees + 1]}
+        for name in PER_NODE:
+            array = getattr(self, name)
+            cut[name] = None if array is None else array[:end]
+        return replace(self, **cut)
 
     @property
     def n_trees(self) -> int:

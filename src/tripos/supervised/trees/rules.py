@@ -117,13 +117,12 @@ def paths_of(nodes: Nodes, tree: int) -> Iterator[tuple[int, dict[int, Part]]]:
         stack.append((int(nodes.left[i]), {**parts, j: known.narrowed(nodes, i, True)}))
 
 
-def rules_of(nodes: Nodes, reading: Reading, tree: int) -> list[Rule]:
+def rules_of(nodes: Nodes, reading: Reading, tree: int, *, missing: bool = False) -> list[Rule]:
     """The rules of a tree, from its left leaf to its right one, with training coverage."""
     if not 0 <= tree < nodes.n_trees:
         raise ValueError(f"tree must lie between 0 and {nodes.n_trees - 1}, got {tree!r}")
     start = int(nodes.starts[tree])
     total = float(nodes.weights[start]) or 1.0
-    says_missing = nodes.missing_left.any()
     rules = []
     for i, parts in paths_of(nodes, tree):
         rows = float(nodes.weights[i])
@@ -131,7 +130,7 @@ def rules_of(nodes: Nodes, reading: Reading, tree: int) -> list[Rule]:
             Rule(
                 tree=tree,
                 leaf=i - start,
-                conditions=tuple(part.text(j, reading, bool(says_missing)) for j, part in parts.items()),
+                conditions=tuple(part.text(j, reading, missing) for j, part in parts.items()),
                 answer=reading.value_text(nodes.values[i], tree, nodes.n_outputs),
                 values=nodes.values[i],
                 rows=rows,

@@ -85,7 +85,9 @@ class Understood:
 
     # ---- in words --------------------------------------------------------------------------------
 
-    def export_text(self, tree: int = 0, *, max_depth: int = 10, show_weights: bool = True) -> str:
+    def export_text(
+        self, tree: int = 0, *, max_depth: int = 10, show_weights: bool = True, missing: bool = False
+    ) -> str:
         """One tree as indented text, with the names and levels of the table.
 
         Parameters
@@ -96,6 +98,8 @@ class Understood:
             Splits further down are only counted.
         show_weights : bool
             Whether leaves say how many training rows (or how much weight) they hold.
+        missing : bool, default=False
+            Whether each split says where missing cells go.
 
         Returns
         -------
@@ -104,7 +108,12 @@ class Understood:
         check_is_fitted(self)
         nodes = self._nodes()
         return export.export_text(
-            nodes, self._reading(nodes), tree, max_depth=max_depth, show_weights=show_weights
+            nodes,
+            self._reading(nodes),
+            tree,
+            max_depth=max_depth,
+            show_weights=show_weights,
+            missing=missing,
         )
 
     def rules(
@@ -115,6 +124,7 @@ class Understood:
         *,
         min_coverage: float = 0.0,
         top: int | None = None,
+        missing: bool = False,
     ) -> list[Rule]:
         """The paths of one tree as sentences: ``education in {Bachelors, Masters} and age > 37.5``.
 
@@ -127,6 +137,8 @@ class Understood:
             Leave out rules that cover a smaller share.
         top : int, optional
             Only so many, those that cover most.
+        missing : bool, default=False
+            Whether conditions say that missing cells count as well.
 
         Returns
         -------
@@ -135,7 +147,7 @@ class Understood:
         """
         check_is_fitted(self)
         nodes = self._nodes()
-        found = rules.rules_of(nodes, self._reading(nodes), tree)
+        found = rules.rules_of(nodes, self._reading(nodes), tree, missing=missing)
         if X is not None:
             found = self._measured(found, X, y)
         found = [rule for rule in found if rule.coverage >= min_coverage]
@@ -293,8 +305,9 @@ class Understood:
             texts.append("\n".join(lines))
         hues, tints = _colours(means[start:end], self._values_are_shares)
         inner = nodes.features[start:end] >= 0
-        children = [np.where(inner, side[start:end] - start, -1) for side in (nodes.left, nodes.right)]
-        return plotting.tree_diagram(*children, texts, hues, tints, max_depth=max_depth, ax=ax)
+        left = np.where(inner, nodes.left[start:end] - start, -1)
+        right = np.where(inner, nodes.right[start:end] - start, -1)
+        return plotting.tree_diagram(left, right, texts, hues, tints, max_depth=max_depth, ax=ax)
 
     def _plot_shap(self, kind: str, X: Any, row: int, output: int, top: int, ax: Any) -> Any:
         from tripos import plotting
