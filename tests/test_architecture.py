@@ -88,11 +88,11 @@ def test_every_public_name_can_be_imported(name):
     assert getattr(tripos, name).__name__.split(".")[-1] == name or name not in ESTIMATORS
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_nothing_compiles_at_import(name):
+def test_nothing_compiles_at_import():
     code = (
-        f"from tripos import {name}; from tripos.compute.kernel import kernels; "
-        "print(sum(len(k.call.overloads) for k in kernels()))"
+        "import tripos; from tripos._public import PUBLIC; from tripos.compute.kernel import kernels; "
+        "[getattr(tripos, name) for name in PUBLIC]; "
+        "print(*[k.name for k in kernels() if len(k.call.overloads)])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "0"
+    assert out.strip() == ""

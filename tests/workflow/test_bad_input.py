@@ -181,7 +181,7 @@ def test_names_that_are_code_are_shown_as_text(tmp_path):
 def slow_table(tmp_path: Path, sms_spam_file: Path) -> Path:
     """A table whose search takes many seconds, so that there is time to stop it."""
     table = tmp_path / "sms.tsv"
-    table.write_bytes(gzip.decompress(sms_spam_file.read_bytes())[:300_000].rpartition(b"\n")[0])
+    table.write_bytes(gzip.decompress(sms_spam_file.read_bytes())[:150_000].rpartition(b"\n")[0])
     return table
 
 
