@@ -79,8 +79,7 @@ def donors(columns, present, bits, Q, q_bits, rows, starts, missing, first, last
                 x = columns[t, tile : tile + m]
                 for i in range(m):
                     e = np.float64(x[i]) - qt
-                    e = e if e == e else 0.0
-                    out[i] += e * e
+                    out[i] += e * e if e == e else 0.0
             loosest = -1.0
             for c in range(starts[r], starts[r + 1]):
                 loosest = max(loosest, D[c - starts[first], k - 1])
@@ -405,7 +404,7 @@ class KNNImputer(TransformerMixin, BaseEstimator):
     def summary(self) -> str:
         """How much is missing where."""
         check_is_fitted(self, "_fit_X")
-        share = 1.0 - self._present.mean(axis=1)
+        share: Any = 1.0 - self._present.mean(axis=1)
         names = np.asarray(_check_feature_names_in(self, None), dtype=object)
         order = [j for j in np.argsort(-share, kind="stable")[:10] if share[j] > 0]
         lines = [

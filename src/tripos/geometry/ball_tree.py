@@ -257,7 +257,7 @@ class BallTree:
     def within(self, Q: npt.NDArray[Any], radius: float, n_jobs: int | None = None) -> Found:
         """All rows within `radius` of each query, the boundary included."""
         Q = kernel_array(Q, np.float64)
-        what = (*self._tree, self.metric.code, self.metric.p, self.metric.reduce(radius), Q)
+        what: Any = (*self._tree, self.metric.code, self.metric.p, self.metric.reduce(radius), Q)
 
         def work(start: int) -> tuple[Indices, Indices, Floats]:
             stop, room = min(start + PIECE, len(Q)), 16 * PIECE
@@ -274,5 +274,5 @@ class BallTree:
         return found
 
     @property
-    def _tree(self) -> tuple[Any, ...]:
+    def _tree(self) -> Any:
         return self.rows, self.columns, self.order, self.spans, self.centres, self.radii

@@ -17,6 +17,7 @@ from tripos.geometry.brute import BruteForce
 from tripos.geometry.distances import HAVERSINE, SQEUCLIDEAN, Floats, Found, Indices, find_metric
 from tripos.geometry.foreign import ForeignMetric
 from tripos.geometry.kd_tree import KDTree
+from tripos.geometry.nn_descent import FEWEST, NNDescent
 from tripos.geometry.sparse import SparseBruteForce
 
 TREE_FROM = 1000  # rows below which a tree saves nothing
@@ -54,8 +55,8 @@ def make_index(
     metric : str or callable
     parameters : mapping, optional
         Further arguments of the metric, such as ``{"p": 3}``.
-    algorithm : {"auto", "brute", "kd_tree", "ball_tree"}, default="auto"
-        Every one gives the same answer.
+    algorithm : {"auto", "brute", "kd_tree", "ball_tree", "nn_descent"}, default="auto"
+        Every one gives the same answer but "nn_descent", which is approximate and never chosen by "auto".
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     k : int, default=5
@@ -79,8 +80,9 @@ def make_index(
     known = find_metric(metric, parameters)
     n, d = X.shape
     if known is None:
-        if algorithm == "kd_tree":
-            raise ValueError(f"a kd-tree cannot search by the metric {metric!r}: use algorithm='brute'")
+        if algorithm in ("kd_tree", "nn_descent"):
+            what = "a kd-tree" if algorithm == "kd_tree" else algorithm
+            raise ValueError(f"{what} cannot search by the metric {metric!r}: use algorithm='brute'")
         return ForeignMetric(X, metric, parameters)
     if known.name == "haversine" and d != WIDEST_HAVERSINE:
         raise ValueError(f"haversine takes 2 columns, latitude and longitude in radians; X has {d}")
@@ -99,6 +101,8 @@ def make_index(
     if algorithm == "auto":
         most = TREE_COLUMNS if known.code <= SQEUCLIDEAN else TREE_COLUMNS_OTHER
         algorithm = "kd_tree" if known.prunes and d <= most and n >= TREE_FROM and 2 * k < n else "brute"
+    if algorithm == "nn_descent" and n >= FEWEST:
+        return NNDescent(np.asarray(X), known, k, n_jobs)
     if algorithm == "ball_tree":
         return BallTree(X, known, leaf_size, n_jobs)
     if algorithm == "kd_tree":

@@ -4,6 +4,7 @@ far, and how dense or how lonely rows are."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,15 +123,17 @@ def few_and_many_neighbours(
     left = theme.axes(ax, size=(9.0, 4.0))
     right = theme.second_panel(left, columns=2)
     for panel, k, what, i in ((left, ks[0], "follows every row", 0), (right, ks[1], "smooths", 1)):
-        decision_boundary(
-            lambda points, k=k: predict(points, k), X, y, names=names, resolution=resolution, ax=panel
-        )
+        decision_boundary(partial(_with_k, predict, k), X, y, names=names, resolution=resolution, ax=panel)
         said = "" if scores is None else f" (left out: {scores[i]:.1%} right)"
         panel.set_title(f"k = {k}: {what}{said}", color=theme.ink_of(panel), fontsize=11, loc="left")
     legend = left.get_legend()
     if legend is not None:
         legend.remove()
     return left
+
+
+def _with_k(predict: Any, k: int, points: npt.NDArray[np.float64]) -> Any:
+    return predict(points, k)
 
 
 def curse_of_dimensionality(

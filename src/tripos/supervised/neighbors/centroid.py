@@ -309,7 +309,8 @@ class NearestCentroid(Classifier):
     @available_if(_is_euclidean)
     def predict_proba(self, X: Any) -> Floats:
         """exp(delta_k) over their sum, shape (n_rows, n_classes), as scikit-learn has it."""
-        return np.exp(self.predict_log_proba(X))
+        probabilities: Floats = np.exp(self.predict_log_proba(X))
+        return probabilities
 
     # ---- show ----------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class Neighbors(Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
         "radius": [Interval(Real, 0, None, closed="both"), None],
-        "algorithm": [StrOptions({"auto", "ball_tree", "kd_tree", "brute"})],
+        "algorithm": [StrOptions({"auto", "ball_tree", "kd_tree", "brute", "nn_descent"})],
         "leaf_size": [Interval(Integral, 1, None, closed="left")],
         "p": [Interval(Real, 0, None, closed="right"), None],
         "metric": [StrOptions(METRICS), callable],
@@ -112,8 +112,13 @@ class Neighbors(Estimator):
 
     @property
     def algorithm_(self) -> str:
-        """How neighbours are searched: "brute" or "kd_tree"."""
+        """How neighbours are searched: "brute", "kd_tree", "ball_tree" or "nn_descent"."""
         return str(self._index.name)
+
+    @property
+    def approximate_(self) -> bool:
+        """Whether some of the neighbours found may not be the nearest: with "nn_descent" only, which has to be asked for."""
+        return self.algorithm_ == "nn_descent"
 
     def _effective_metric(self) -> tuple[Any, dict[str, Any]]:
         """The metric under the name of its special case, and its parameters, as scikit-learn has them."""

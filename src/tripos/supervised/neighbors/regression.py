@@ -49,8 +49,9 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighbors):
     weights : {"uniform", "distance"}, callable or None, default="uniform"
         Whether neighbours count the same, by the inverse of their distance (those at distance zero alone, if there
         are any), or by a function that makes weights (n_queries, k) of distances (n_queries, k).
-    algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
-        How neighbours are searched; every way finds the same ones.
+    algorithm : {"auto", "ball_tree", "kd_tree", "brute", "nn_descent"}, default="auto"
+        How neighbours are searched; every way finds the same ones but "nn_descent", a graph for many rows with many
+        columns that misses a few (`approximate_`) and is never chosen by "auto".
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     p : float, default=2

@@ -19,8 +19,9 @@ class NearestNeighbors(KNeighbors, RadiusNeighbors):
         k, unless a call says otherwise.
     radius : float, default=1.0
         r, unless a call says otherwise.
-    algorithm : {"auto", "ball_tree", "kd_tree", "brute"}, default="auto"
-        How neighbours are searched; every way finds the same ones.
+    algorithm : {"auto", "ball_tree", "kd_tree", "brute", "nn_descent"}, default="auto"
+        How neighbours are searched; every way finds the same ones but "nn_descent", a graph for many rows with many
+        columns that misses a few (`approximate_`) and is never chosen by "auto".
     leaf_size : int, default=30
         Rows of a tree's leaf, at most.
     metric : str or callable, default="minkowski"
