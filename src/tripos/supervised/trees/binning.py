@@ -71,9 +71,11 @@ def bin_cells(x, m, t, n_cuts, exact, out):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel("F[:, ::1], F[:, ::1], i8[::1], u1[::1], i8, i8, u1[:, ::1], u8[:, ::1], u1[::1]")
-def bin_block(X, T, n_cuts, categorical, start, end, columns, words, missing):  # type: ignore[no-untyped-def]
+@kernel("F[:, ::1], F[:, ::1], i8[::1], u1[::1], i8, i8, i8, u1[:, ::1], u8[:, ::1], u1[::1]")
+def bin_block(X, T, n_cuts, categorical, start, end, offset, columns, words, missing):  # type: ignore[no-untyped-def]
     """Bins of the rows start <= i < end, as columns and as words; False where X holds NaN or infinity.
+
+    Row i of X is row offset + i of the bins.
 
     Notes in `missing` which features have a cell in bin 255.
     """
@@ -83,14 +85,14 @@ def bin_block(X, T, n_cuts, categorical, start, end, columns, words, missing):  
     for c in range(start, end, CHUNK):
         m = min(CHUNK, end - c)
         for block in range(words.shape[0]):
-            word = words[block, c : c + m]
+            word = words[block, offset + c : offset + c + m]
             for i in range(m):
                 word[i] = U(0)
             for lane in range(min(8, n_features - 8 * block)):
                 j = 8 * block + lane
                 for i in range(m):
                     x[i] = X[c + i, j]
-                bins = columns[j, c : c + m]
+                bins = columns[j, offset + c : offset + c + m]
                 total += bin_cells(x, m, T[j], n_cuts[j], categorical[j], bins)
                 gap = np.uint8(0)
                 shift = U(8 * lane)
@@ -192,8 +194,8 @@ class Binning:
         n, p = X.shape
         if categorical is None:
             categorical = np.zeros(p, dtype=bool)
-        if n > SAMPLE:
-            rows = np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
+        rows = sample_rows(n, seed)
+        if rows is not None:
             X, sample_weight = X[rows], None if sample_weight is None else sample_weight[rows]
         columns = np.ascontiguousarray(X.T)
         cut = partial(_cuts_of_column, columns, sample_weight, categorical, max_bins)
@@ -207,22 +209,9 @@ class Binning:
 
     def apply(self, X: np.ndarray) -> Binned:
         """The bins of all cells of X (n_rows, n_features)."""
-        n, p = X.shape
-        blocks = -(-p // 8)
-        require(n * (p + 8 * blocks), what=f"the bins of {n:,} rows and {p:,} columns")
-        columns, words = np.empty((p, n), np.uint8), np.empty((blocks, n), np.uint64)
-        missing, marks = np.zeros(p, np.uint8), self.categorical.astype(np.uint8)
-        T, sizes = self.table(X.dtype), np.diff(self.starts)
-
-        def piece(start: int) -> bool:
-            end = min(start + ROWS_PER_PIECE, n)
-            here = np.zeros(p, np.uint8)
-            finite = bin_block(X, T, sizes, marks, start, end, columns, words, here)
-            missing[here > 0] = 1
-            return bool(finite)
-
-        finite = all(parallel(piece, range(0, n, ROWS_PER_PIECE)))
-        return Binned(columns, words, self.n_bins, missing, marks, finite)
+        writer = Writer(self, len(X), X.dtype)
+        writer.add(X)
+        return writer.done()
 
     @property
     def n_features(self) -> int:
@@ -258,6 +247,56 @@ class Binning:
         falls = np.flatnonzero(np.diff(self.cuts) <= 0) + 1
         if not np.isin(falls, starts).all():
             raise ValueError("the cuts of a feature do not rise")
+
+
+class Writer:
+    """Writes the bins of rows that come in pieces, one piece after the other.
+
+    Parameters
+    ----------
+    binning : Binning
+    n_rows : int
+        In all.
+    dtype : numpy dtype
+        float32 or float64: that of all pieces.
+    """
+
+    def __init__(self, binning: Binning, n_rows: int, dtype: Any) -> None:
+        p = binning.n_features
+        blocks = -(-p // 8)
+        require(n_rows * (p + 8 * blocks), what=f"the bins of {n_rows:,} rows and {p:,} columns")
+        self.binning, self.at, self.finite = binning, 0, True
+        self.columns, self.words = np.empty((p, n_rows), np.uint8), np.empty((blocks, n_rows), np.uint64)
+        self.missing, self.marks = np.zeros(p, np.uint8), binning.categorical.astype(np.uint8)
+        self.table, self.sizes = binning.table(dtype), np.diff(binning.starts)
+
+    def add(self, X: np.ndarray) -> bool:
+        """Bins of the next rows; False where they hold NaN or infinity."""
+        offset, n = self.at, len(X)
+
+        def piece(start: int) -> bool:
+            end = min(start + ROWS_PER_PIECE, n)
+            here = np.zeros(len(self.missing), np.uint8)
+            cells = (X, self.table, self.sizes, self.marks, start, end, offset)
+            finite = bin_block(*cells, self.columns, self.words, here)
+            self.missing[here > 0] = 1
+            return bool(finite)
+
+        finite = all(parallel(piece, range(0, n, ROWS_PER_PIECE)))
+        self.at, self.finite = offset + n, self.finite and finite
+        return finite
+
+    def done(self) -> Binned:
+        """All rows in bins."""
+        made = (self.columns, self.words, self.binning.n_bins, self.missing, self.marks)
+        return Binned(*made, self.finite)
+
+
+def sample_rows(n: int, seed: int) -> np.ndarray | None:
+    """The rows, rising, that cuts are learned from; None for all."""
+    if n <= SAMPLE:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
 
 
 def _cuts_of_column(

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
+from tripos.base import Training
 from tripos.compute.random import generator
 from tripos.objective.losses import Loss
 from tripos.state import Json, Number
@@ -22,6 +23,7 @@ from tripos.supervised.trees.drops import Drops
 from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
+from tripos.supervised.trees.streaming import Streamed
 from tripos.supervised.trees.tree import Forest, add_trees
 
 SHARE = [Interval(Real, 0, 1, closed="right")]
@@ -138,7 +140,9 @@ class BoostedTrees(Columns):
     def _rows(self, X: Any, y: Any, sample_weight: Any, known: Binning | None) -> Rows:
         """Bins, targets and weights of the training rows."""
         if not isinstance(X, BinnedRows):
-            training = self._start_native_fit(X, y, sample_weight, multi_output=self._several)
+            training = self._start_native_fit(X, y, sample_weight, multi_output=self._several, blocks=True)
+            if not training.in_memory:
+                return self._stream(training, known)
             data = self._bin_training(training.X, training.sample_weight, known)
             return data, training.y, training.sample_weight
         self._validate_params()
@@ -157,6 +161,18 @@ class BoostedTrees(Columns):
         if len(keep) == len(weight):
             return X, target, weight
         return X.take(keep), target[keep], weight[keep]
+
+    def _stream(self, training: Training, binning: Binning | None) -> Rows:
+        """Rows that come in blocks."""
+        source = Streamed.of(training.blocks)
+        if source.y.dtype.kind == "f" and not callable(self.objective):
+            self._objective().check_target(source.y)
+        categorical = self._categorical(training.n_features)
+        if binning is None:
+            how = {"categorical": categorical, "max_bins": self.max_bins, "seed": self._seed()}
+            binning = source.learn(None, source.weight, **how)
+        facts = {name: vars(self)[name] for name in PER_MODEL if name in vars(self)}
+        return BinnedRows(source.bins(binning, None), binning, facts), source.y, source.weight
 
     def _seed(self) -> int:
         return (

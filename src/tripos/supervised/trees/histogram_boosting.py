@@ -16,11 +16,12 @@ from tripos.base import Classifier, Training
 from tripos.compute.random import generator
 from tripos.objective.losses import Loss
 from tripos.state import Array, Flag, Number
-from tripos.supervised.trees.binning import Binning
+from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.boosting import Booster, Gradients, Sampling, best_constant, mean_loss
 from tripos.supervised.trees.columns import Columns
 from tripos.supervised.trees.grow import Growth
 from tripos.supervised.trees.leaves import BEST_FIRST
+from tripos.supervised.trees.streaming import Streamed
 from tripos.supervised.trees.tree import Forest, add_trees, rows_as_bins
 
 MANY_ROWS = 10_000  # above which early_stopping="auto" stops early
@@ -109,7 +110,7 @@ class HistogramBoosting(Columns):
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
         again = self.warm_start and hasattr(self, "forest_")
         before = (self.binning_, self.forest_, self.baseline_) if again else None
-        training = self._start_native_fit(X, y, sample_weight)
+        training = self._start_native_fit(X, y, sample_weight, blocks=True)
         loss, K = self._loss(), self._n_outputs()
         if before is not None and (before[0].n_features != training.n_features or len(before[2]) != K):
             raise ValueError(
@@ -121,9 +122,13 @@ class HistogramBoosting(Columns):
         if not again:
             seed = self.random_state
             self.seed_ = FIXED_SEED if seed is None else int(generator(seed).integers(1 << 31))
-        training, held_out = self._hold_out(training, validation)
+        binned = None
+        if training.in_memory:
+            training, held_out = self._hold_out(training, validation)
+        else:
+            training, held_out, binned = self._stream(training, validation, before)
         weight = self._weights(training.y, training.sample_weight)
-        self._boost(training, weight, held_out, loss, before)
+        self._boost(training, weight, held_out, loss, before, binned)
 
     def _n_outputs(self) -> int:
         return 1
@@ -137,17 +142,11 @@ class HistogramBoosting(Columns):
     ) -> tuple[Training, tuple[Any, Any, Any] | None]:
         """Training rows, and validation rows (X, y, weight) where the fit stops by them."""
         X, y, w = training.X, training.y, training.sample_weight
-        auto = self.early_stopping == "auto"
-        self.do_early_stopping_ = len(y) > MANY_ROWS if auto else bool(self.early_stopping)
-        X_val, y_val, w_val = validation
-        if X_val is not None or y_val is not None:
-            return training, self._given_validation(X_val, y_val, w_val)
-        if not self.do_early_stopping_ or self.validation_fraction is None:
+        rows, held = self._split(y, validation)
+        if validation[0] is not None or validation[1] is not None:
+            return training, self._given_validation(*validation)
+        if rows is None or held is None:
             return training, None
-        stratify = y if isinstance(self, Classifier) else None
-        rows, held = train_test_split(
-            np.arange(len(y)), test_size=self.validation_fraction, stratify=stratify, random_state=self.seed_
-        )
         part = Training(
             X[rows], y[rows], None if w is None else w[rows], training.blocks, training.n_features
         )
@@ -173,20 +172,19 @@ class HistogramBoosting(Columns):
         held_out: tuple[Any, Any, Any] | None,
         loss: Loss,
         before: tuple[Binning, Forest, np.ndarray] | None,
+        streamed: tuple[Binning, Binned] | None,
     ) -> None:
         X, y, K = training.X, training.y, self.n_trees_per_iteration_
-        categorical = self._categorical(X.shape[1])
-        if before is None:
-            binning = Binning.learn(
-                X, training.sample_weight, categorical=categorical, max_bins=self.max_bins, seed=self.seed_
-            )
-            known, baseline = None, best_constant(loss, y, weight, K)
+        if streamed is not None:
+            binning, binned = streamed
         else:
-            binning, known, baseline = before
-        binned = self._bin(binning, X)
+            categorical = self._categorical(X.shape[1])
+            binning = before[0] if before else self._learn(X, training.sample_weight, categorical)
+            binned = self._bin(binning, X)
+        known, baseline = before[1:] if before else (None, best_constant(loss, y, weight, K))
         gradients = Gradients(loss, y, weight, baseline)
         if known is not None:
-            self._start_from(known, binning, X, gradients)
+            self._start_from(known, binned, gradients)
         booster = Booster(
             binned, gradients, self._growth(binned.n_features), Sampling(seed=self.seed_), known
         )
@@ -205,9 +203,66 @@ class HistogramBoosting(Columns):
         self._set_forest(binning, booster.forest(), baseline)
         self.train_score_, self.validation_score_ = watch.scores()
 
-    def _start_from(self, known: Forest, binning: Binning, X: np.ndarray, gradients: Gradients) -> None:
-        out = np.zeros((len(X), known.n_outputs))
-        add_trees(known, rows_as_bins(X, binning), out)
+    def _learn(self, X: np.ndarray, weight: np.ndarray | None, categorical: np.ndarray) -> Binning:
+        how = {"categorical": categorical, "max_bins": self.max_bins, "seed": self.seed_}
+        return Binning.learn(X, weight, **how)
+
+    def _stream(
+        self,
+        training: Training,
+        validation: tuple[Any, Any, Any],
+        before: tuple[Binning, Forest, np.ndarray] | None,
+    ) -> tuple[Training, tuple[Any, Any, Any] | None, tuple[Binning, Binned]]:
+        """Rows that come in blocks: targets of the training rows, validation rows, bins."""
+        source = Streamed.of(training.blocks)
+        y, w = source.y, source.weight
+        self._check_streamed(y)
+        rows, held = self._split(y, validation)
+        held_out = None
+        if rows is not None and held is not None:
+            held_out = (source.rows(held), y[held], None if w is None else w[held])
+            y, w = y[rows], None if w is None else w[rows]
+        elif validation[0] is not None or validation[1] is not None:
+            held_out = self._given_validation(*validation)
+        categorical = self._categorical(training.n_features)
+        if before is None:
+            how = {"categorical": categorical, "max_bins": self.max_bins, "seed": self.seed_}
+            binning = source.learn(rows, w, **how)
+        else:
+            binning = before[0]
+        if self.do_early_stopping_ and self.scoring != "loss":
+            raise ValueError(
+                "scoring must be 'loss' where rows come in blocks: a scorer needs them in memory"
+            )
+        part = Training(None, y, w, training.blocks, training.n_features)
+        return part, held_out, (binning, source.bins(binning, rows))
+
+    def _check_streamed(self, y: np.ndarray) -> None:
+        """Raises where a target of the blocks is outside the loss's domain."""
+        loss = self._loss()
+        if y.dtype.kind == "f":
+            loss.check_target(y)
+
+    def _split(
+        self, y: np.ndarray, validation: tuple[Any, Any, Any]
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Positions of training and validation rows, None for all and for none."""
+        auto = self.early_stopping == "auto"
+        self.do_early_stopping_ = len(y) > MANY_ROWS if auto else bool(self.early_stopping)
+        given = validation[0] is not None or validation[1] is not None
+        if given or not self.do_early_stopping_ or self.validation_fraction is None:
+            return None, None
+        rows, held = train_test_split(
+            np.arange(len(y)),
+            test_size=self.validation_fraction,
+            stratify=y if isinstance(self, Classifier) else None,
+            random_state=self.seed_,
+        )
+        return np.sort(rows), np.sort(held)
+
+    def _start_from(self, known: Forest, binned: Binned, gradients: Gradients) -> None:
+        out = np.zeros((binned.n_rows, known.n_outputs))
+        add_trees(known, np.ascontiguousarray(binned.columns.T), out)
         gradients.scores += out.T.astype(np.float32)
 
     def _attributes(self, binning: Binning, booster: Booster, baseline: np.ndarray) -> dict[str, Any]:

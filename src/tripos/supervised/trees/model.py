@@ -44,11 +44,11 @@ class TreeModel(Understood, Estimator):
     # ---- input -----------------------------------------------------------------------------------
 
     def _start_native_fit(
-        self, X: Any, y: Any, sample_weight: Any, *, multi_output: bool = False
+        self, X: Any, y: Any, sample_weight: Any, *, multi_output: bool = False, blocks: bool = False
     ) -> Training:
         """As `_start_fit`, with missing values kept in the array; infinity shows when cells are put into bins."""
         training = self._start_fit(X, y, sample_weight, multi_output=multi_output, check_finite=False)
-        if not training.in_memory:
+        if not (training.in_memory or blocks):
             raise ValueError(
                 f"{type(self).__name__} needs all rows in memory: pass one array or table instead of blocks"
             )
