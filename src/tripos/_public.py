@@ -29,6 +29,7 @@ ESTIMATORS: dict[str, str] = {
     "LinearSVR": "tripos.supervised.linear.svr",
     "SVC": "tripos.supervised.svm.svc",
     "SVR": "tripos.supervised.svm.svr",
+    "KernelRidge": "tripos.supervised.svm.kernel_ridge",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
     "ComplementNB": "tripos.supervised.bayes.complement",
@@ -54,6 +55,11 @@ ESTIMATORS: dict[str, str] = {
 
 TRANSFORMERS: dict[str, str] = {
     "Encoder": "tripos.data.encoder",
+    "Nystroem": "tripos.supervised.svm.nystroem",
+    "RBFSampler": "tripos.supervised.svm.nystroem",
+    "OneClassSVM": "tripos.supervised.svm.one_class",  # predicts inliers, not a target
+    "NuSVC": "tripos.supervised.svm.svc",
+    "NuSVR": "tripos.supervised.svm.svr",
     # Learners that need not answer for every row: nobody may lie within a radius, and a search predicts nothing.
     "NearestNeighbors": "tripos.supervised.neighbors.unsupervised",
     "RadiusNeighborsClassifier": "tripos.supervised.neighbors.classification",
@@ -96,6 +102,7 @@ FUNCTIONS: dict[str, str] = {
     "save": "tripos.artifact",
     "load": "tripos.artifact",
     "run": "tripos.workflow.run",
+    "permutation_importance": "tripos.selection.permutation",
     "minimize": "tripos.optimization",
     "check_gradient": "tripos.optimization",
     "lasso_path": "tripos.supervised.linear.lasso_path",
