@@ -386,7 +386,7 @@ class KNNImputer(TransformerMixin, BaseEstimator):
             return np.ascontiguousarray(np.where(np.isnan(W), 0.0, W))
         with np.errstate(divide="ignore"):
             W = 1.0 / D
-        touching = np.isinf(W)
+        touching: Any = np.isinf(W)
         return np.where(touching.any(axis=1)[:, None], touching.astype(np.float64), W)
 
     # ---- names, tags, summary ------------------------------------------------------------------

@@ -247,7 +247,7 @@ class BallTree:
         which = build(Q, 32, n_jobs)[1] if len(Q) >= SORTED_FROM else np.arange(len(Q))
 
         def work(queries: Indices) -> None:
-            scratch = np.empty(DEEPEST, np.int64), np.empty(DEEPEST), np.empty(self._leaf)
+            scratch: Any = np.empty(DEEPEST, np.int64), np.empty(DEEPEST), np.empty(self._leaf)
             nearest_in_balls(*self._tree, self.metric.code, self.metric.p, Q, queries, D, I, *scratch)
 
         step = max(1, min(PIECE, len(Q) // thread_count(n_jobs)))
@@ -261,7 +261,7 @@ class BallTree:
 
         def work(start: int) -> tuple[Indices, Indices, Floats]:
             stop, room = min(start + PIECE, len(Q)), 16 * PIECE
-            scratch = np.empty(DEEPEST, np.int64), np.empty(self._leaf)
+            scratch: Any = np.empty(DEEPEST, np.int64), np.empty(self._leaf)
             while True:
                 query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
                 count = within_balls(*what, start, stop, *scratch, query, row, distance)

@@ -16,6 +16,7 @@ from tripos.geometry.ball_tree import BallTree, is_true_metric
 from tripos.geometry.brute import BruteForce
 from tripos.geometry.distances import HAVERSINE, SQEUCLIDEAN, Floats, Found, Indices, find_metric
 from tripos.geometry.foreign import ForeignMetric
+from tripos.geometry.gower import GowerIndex
 from tripos.geometry.kd_tree import KDTree
 from tripos.geometry.nn_descent import FEWEST, NNDescent
 from tripos.geometry.sparse import SparseBruteForce
@@ -79,6 +80,13 @@ def make_index(
     """
     known = find_metric(metric, parameters)
     n, d = X.shape
+    if isinstance(metric, str) and metric == "gower":
+        if sp.issparse(X) or algorithm not in ("auto", "brute"):
+            what = "sparse rows" if sp.issparse(X) else f"algorithm={algorithm!r}"
+            raise ValueError(
+                f"gower looks at all rows of a dense table, not by {what}: use algorithm='brute'"
+            )
+        return GowerIndex(X, **{"categorical": None, **(parameters or {})})
     if known is None:
         if algorithm in ("kd_tree", "nn_descent"):
             what = "a kd-tree" if algorithm == "kd_tree" else algorithm

@@ -172,3 +172,31 @@ def test_two_columns_are_drawn_as_regions():
     X, y = load_iris(return_X_y=True)
     axes = KNeighborsClassifier().fit(X[:, :2], y).plot()
     assert axes.collections or axes.images
+
+
+def test_few_and_many_neighbours_are_drawn_side_by_side():
+    X, y = load_iris(return_X_y=True)
+    axes = KNeighborsClassifier().fit(X[:, 2:], y).plot(kind="few and many", ks=(1, 60))
+    assert "k = 1" in axes.get_title(loc="left")
+    assert "k = 60" in axes.figure.axes[1].get_title(loc="left")
+
+
+def test_independent_columns_take_the_contrast_of_distances(digits):
+    curve = NearestNeighbors().fit(digits[0]).concentration()
+    assert curve.columns[-1] == 64
+    assert curve.shuffled[-1] > curve.ratios[-1] > 0.1
+    assert curve.shuffled[-1] > 0.5
+    assert "64 columns" in str(curve)
+    assert curve.plot().get_xlabel() == "columns used"
+
+
+@pytest.mark.parametrize("metric", ["haversine", "hamming", "jaccard", "cosine", "gower", "canberra"])
+def test_every_metric_is_served_by_the_models(metric):
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 2, (80, 2 if metric == "haversine" else 6)).astype(float)
+    y = X[:, 0].astype(int)
+    D, I = NearestNeighbors(metric=metric).fit(X).kneighbors(X[:20], 12)
+    assert (np.diff(D, axis=1) >= 0).all()
+    assert (np.diff(I, axis=1)[np.diff(D, axis=1) == 0] > 0).all()  # of equals the lower index comes first
+    assert KNeighborsClassifier(metric=metric, n_neighbors=1).fit(X, y).score(X, y) > 0.9
+    assert KNeighborsRegressor(metric=metric, n_neighbors=1).fit(X, y).score(X, y) > 0.5

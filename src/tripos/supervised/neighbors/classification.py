@@ -267,17 +267,38 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighbors):
         most = leave_one_out.most_neighbours(self.n_samples_fit_, max_k)
         right, n = np.zeros(most, np.int64), 0
         for block in leave_one_out.blocks_of(self.n_samples_fit_, rows):
-            D, I = leave_one_out.lists_of_others(self._index, self._fit_X, block, most, self.n_jobs)
+            D, I = leave_one_out.lists_of_others(self._index, self._rows, block, most, self.n_jobs)
             W = votes.weights_of(D, self.weights)
             votes.right_for_each_k(I, self._y, self._y[block], W, np.empty(len(self.classes_)), right)
             n += len(block)
         return NeighbourCurve.best_of(right / n, "accuracy")
 
-    def plot(self, ax: Any = None) -> Any:
-        """The regions of the classes where there are two numeric columns, else the curve of `choose_k`; returns
-        matplotlib Axes."""
+    def plot(self, ax: Any = None, kind: str = "auto", ks: tuple[int, int] | None = None) -> Any:
+        """A picture of the vote; returns matplotlib Axes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        kind : {"auto", "regions", "few and many", "curve"}, default="auto"
+            The regions of the classes where there are two numeric columns, those for few and for many neighbours side by
+            side (variance beside bias), or the curve of `choose_k`.
+        ks : (int, int), optional
+            Few and many; by default 1 and a quarter of the rows, at most 100.
+        """
         check_is_fitted(self)
-        if self._fit_X.shape[1] == 2 and getattr(self, "encoder_", None) is None and not self.outputs_2d_:
+        if kind not in ("auto", "regions", "few and many", "curve"):
+            raise ValueError(f"kind must be 'auto', 'regions', 'few and many' or 'curve', got {kind!r}")
+        plane = self._fit_X.shape[1] == 2 and getattr(self, "encoder_", None) is None and not self.outputs_2d_
+        if kind in ("regions", "few and many") and not plane:
+            raise ValueError(f"kind={kind!r} draws a plane: it takes two numeric columns and one target")
+        if kind == "few and many":
+            return self._few_and_many(ks or (1, min(100, max(2, self.n_samples_fit_ // 4))), ax)
+        if (
+            kind != "curve"
+            and self._fit_X.shape[1] == 2
+            and getattr(self, "encoder_", None) is None
+            and not self.outputs_2d_
+        ):
             names = self.encoded_feature_names_
             y = self.classes_.take(self._y)
             return plotting.decision_boundary(self.predict, self._fit_X, y, names=names, ax=ax)
@@ -285,6 +306,26 @@ class KNeighborsClassifier(NeighborsClassifier, KNeighbors):
         if self.n_samples_fit_ > DRAWN:
             rows = np.linspace(0, self.n_samples_fit_ - 1, DRAWN).astype(np.int64)
         return self.choose_k(rows=rows).plot(ax=ax)
+
+    def _few_and_many(self, ks: tuple[int, int], ax: Any) -> Any:
+        rows = np.linspace(0, self.n_samples_fit_ - 1, min(DRAWN, self.n_samples_fit_)).astype(np.int64)
+        curve = self.choose_k(max_k=min(max(ks), self.n_samples_fit_ - 1), rows=rows)
+
+        def predict(points: Floats, k: int) -> npt.NDArray[Any]:
+            D, I = self._index.nearest(points, k, self.n_jobs)
+            table = np.empty((len(I), len(self.classes_)))
+            votes.count_votes(I, self._y, votes.weights_of(D, self.weights), table)
+            return self._label_of_most([table])
+
+        return plotting.few_and_many_neighbours(
+            predict,
+            self._fit_X,
+            self.classes_.take(self._y),
+            ks,
+            scores=[float(curve.scores[min(k, len(curve.scores)) - 1]) for k in ks],
+            names=self.encoded_feature_names_,
+            ax=ax,
+        )
 
     def _facts(self) -> list[str]:
         return [*super()._facts(), f"vote      of {self.n_neighbors} neighbours, weights {self.weights}"]

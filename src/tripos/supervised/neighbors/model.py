@@ -24,23 +24,35 @@ from tripos.data.needs import Needs
 from tripos.geometry import make_index
 from tripos.geometry.distances import CODES, NOBODY, Floats, Found, Indices, take_out_self
 from tripos.state import Array, Number
+from tripos.supervised.neighbors.concentration import Concentration, concentration
 
 FOREIGN = {  # metrics that scikit-learn and SciPy compute
     *("braycurtis", "canberra", "correlation", "dice", "mahalanobis", "rogerstanimoto", "russellrao"),
     *("seuclidean", "sokalsneath", "yule", "precomputed"),
 }
-METRICS: set[str] = {*CODES, *FOREIGN}
+METRICS: set[str] = {*CODES, *FOREIGN, "gower"}
 SHOWN_COLUMNS = 20
+
+
+class NeedsOfMetric:
+    """Numbers of one scale for most metrics; for Gower's the table as it is, categories as codes and gaps as NaN."""
+
+    OTHERS = Needs(scale="standard")
+    GOWER = Needs(categories="native", missing="native", text="none", sparse=False)
+
+    def __get__(self, model: Any, cls: type) -> Needs:
+        return self.GOWER if model is not None and model.__dict__.get("metric") == "gower" else self.OTHERS
 
 
 class Neighbors(Estimator):
     """Rows, a metric, and who is nearest. Subclasses say what to make of the neighbours."""
 
-    needs: ClassVar[Needs] = Needs(scale="standard")
+    needs: ClassVar[Any] = NeedsOfMetric()
     interpretability: ClassVar[str] = "medium"
     state: ClassVar[Mapping[str, Any]] = {
         "_fit_X": Array("f", ("rows", "columns"), sparse=True),
         "n_samples_fit_": Number("i", low=1, binds="rows"),
+        "_holes": Array("b", ("rows", "columns"), optional=True),  # missing cells, for Gower's distance
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -82,7 +94,10 @@ class Neighbors(Estimator):
                 "Precomputed matrix must be square and dense, the distances of all rows to each other; "
                 f"X has shape {training.X.shape}"
             )
-        self._fit_X = training.X
+        self._fit_X, self._holes = training.X, None
+        if self.metric == "gower" and not sp.issparse(training.X) and np.isnan(training.X).any():
+            self._holes = np.isnan(training.X)
+            self._fit_X = np.where(self._holes, 0.0, training.X)
         self.n_samples_fit_ = training.X.shape[0]
         self._index_rows()
         target: npt.NDArray[Any] | None = training.y
@@ -90,9 +105,11 @@ class Neighbors(Estimator):
 
     def _index_rows(self) -> None:
         self._metric_in_use = self._effective_metric()
+        holes = getattr(self, "_holes", None)
+        self._rows = self._fit_X if holes is None else np.where(holes, np.nan, self._fit_X)
         few = int(self.n_neighbors) if isinstance(self.n_neighbors, Integral) else 5
         self._index = make_index(
-            self._fit_X,
+            self._rows,
             *self._metric_in_use,
             algorithm=self.algorithm,
             leaf_size=self.leaf_size,
@@ -123,6 +140,12 @@ class Neighbors(Estimator):
     def _effective_metric(self) -> tuple[Any, dict[str, Any]]:
         """The metric under the name of its special case, and its parameters, as scikit-learn has them."""
         parameters = dict(self.metric_params or {})
+        if self.metric == "gower":
+            encoder = getattr(self, "encoder_", None)
+            coded = 0 if encoder is None else len(encoder.stages_.levels.columns)
+            if coded:  # they come last
+                d = self._fit_X.shape[1]
+                return "gower", {**parameters, "categorical": list(range(d - coded, d))}
         if self.metric != "minkowski":
             return self.metric, parameters
         p, w = parameters.pop("p", self.p), parameters.pop("w", None)
@@ -161,7 +184,7 @@ class Neighbors(Estimator):
         own = X is None
         if own:
             check_is_fitted(self)
-            Q = self._fit_X
+            Q = self._rows
         else:
             Q = self._queries(X)
         if k + own > self.n_samples_fit_:
@@ -178,7 +201,7 @@ class Neighbors(Estimator):
         """All remembered rows within a radius of each query."""
         if X is None:
             check_is_fitted(self)
-            return self._index.within(self._fit_X, radius, self.n_jobs).without_self()
+            return self._index.within(self._rows, radius, self.n_jobs).without_self()
         return self._index.within(self._queries(X), radius, self.n_jobs)
 
     def _n_queries(self, X: Any) -> int:
@@ -191,6 +214,16 @@ class Neighbors(Estimator):
         return tags
 
     # ---- show ----------------------------------------------------------------------------------
+
+    def concentration(self, random_state: int = 0) -> Concentration:
+        """The curse of dimensionality on these rows: nearest over farthest distance as columns are added, beside the same
+        columns shuffled apart; with `plot()`."""
+        check_is_fitted(self)
+        if sp.issparse(self._fit_X) or self.metric in ("precomputed", "haversine", "gower"):
+            raise ValueError(
+                "concentration adds columns one by one: it takes dense rows and a metric of any number of them"
+            )
+        return concentration(self._fit_X, *self._metric_in_use, seed=random_state)
 
     def _facts(self) -> list[str]:
         """Lines of the summary that every model has."""

@@ -180,7 +180,7 @@ class KNeighborsRegressor(NeighborsRegressor, KNeighbors):
         most = leave_one_out.most_neighbours(self.n_samples_fit_, max_k)
         errors, y, chosen = np.zeros(most), self._targets, []
         for block in leave_one_out.blocks_of(self.n_samples_fit_, rows):
-            D, I = leave_one_out.lists_of_others(self._index, self._fit_X, block, most, self.n_jobs)
+            D, I = leave_one_out.lists_of_others(self._index, self._rows, block, most, self.n_jobs)
             votes.errors_for_each_k(I, y, y[block], votes.weights_of(D, self.weights), errors)
             chosen.append(block)
         truth = y[np.concatenate(chosen)].astype(np.float64)
