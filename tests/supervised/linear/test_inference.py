@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import statsmodels.api as sm
-from sklearn.exceptions import ConvergenceWarning
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 import tripos
@@ -21,6 +20,7 @@ from tripos.compute.blocks import row_blocks
 from tripos.supervised.linear.covariance import COVARIANCES
 from tripos.supervised.linear.family import BERNOULLI, GAMMA, GAUSSIAN, POISSON, tweedie
 from tripos.supervised.linear.model import LinearModel
+from tripos.supervised.linear.multinomial_inference import infer_multinomial
 
 RTOL = 1e-6
 ROBUST = COVARIANCES[1:]
@@ -403,13 +403,92 @@ def test_string_labels_are_judged_as_they_were_fitted(titanic):
     np.testing.assert_allclose(found.standard_error, expected.bse, rtol=RTOL)
 
 
-def test_more_than_two_classes_ask_for_one_against_the_rest(letters):
-    model = LogisticRegression(max_iter=20)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(letters.X, letters.y)
-    with pytest.raises(ValueError, match="5 classes: fit one model for each class"):
-        model.inference(letters.X, letters.y)
+@pytest.fixture(scope="module")
+def five_letters(letters):
+    """Softmax regression on a part of the letters, at the maximum of its likelihood, and statsmodels' answer."""
+    X, y = letters.X[:1500, :6], np.array(list("-abcde"))[np.asarray(letters.y)[:1500].astype(int)]
+    model = LogisticRegression(C=np.inf, tol=1e-12, max_iter=1000).fit(X, y)
+    peer = sm.MNLogit(pd.Categorical(y).codes, sm.add_constant(X)).fit(
+        disp=0, maxiter=200, method="newton", tol=1e-14
+    )
+    return X, y, model, peer
+
+
+@pytest.mark.parametrize("covariance", ["classical", "HC0"])
+def test_softmax_regression_says_of_each_class_against_the_first_what_statsmodels_says(
+    five_letters, covariance
+):
+    X, y, model, peer = five_letters
+    found = model.inference(X, y, covariance=covariance)
+    if covariance != "classical":
+        peer = sm.MNLogit(pd.Categorical(y).codes, sm.add_constant(X)).fit(
+            disp=0, maxiter=200, method="newton", tol=1e-14, cov_type="HC0"
+        )
+    assert found.base == "a"
+    assert found.classes == ["b", "c", "d", "e"]
+    np.testing.assert_allclose(found.coef, peer.params.T, rtol=RTOL, atol=1e-7)
+    np.testing.assert_allclose(found.standard_error, peer.bse.T, rtol=RTOL)
+    np.testing.assert_allclose(found.p_value, peer.pvalues.T, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, peer.cov_params(), rtol=1e-5, atol=1e-12)
+    for ours, theirs in (
+        ("log_likelihood", "llf"),
+        ("log_likelihood_null", "llnull"),
+        ("aic", "aic"),
+        ("bic", "bic"),
+    ):
+        assert getattr(found, ours) == pytest.approx(getattr(peer, theirs), rel=RTOL)
+    assert found.df_model == peer.df_model
+    assert found.likelihood_ratio_p_value == pytest.approx(peer.llr_pvalue)
+
+
+def test_softmax_inference_is_the_same_on_csr_with_counted_rows_and_with_two_classes(five_letters, titanic):
+    X, y, model, _ = five_letters
+    dense = model.inference(X, y, covariance="HC1")
+    sparse = model.inference(sp.csr_array(X), y, covariance="HC1")
+    np.testing.assert_allclose(sparse.standard_error, dense.standard_error, rtol=1e-9)
+    counts = np.arange(len(y)) % 3
+    weighted = model.inference(X, y, counts)
+    repeated = model.inference(np.repeat(X, counts, axis=0), np.repeat(y, counts))
+    np.testing.assert_allclose(weighted.covariance, repeated.covariance, rtol=1e-9)
+    binary = LogisticRegression(C=np.inf, tol=1e-12).fit(titanic.X, titanic.y)
+    names = [str(name) for name in binary.encoded_feature_names_]
+    both = LogisticRegression(C=np.inf, tol=1e-12).fit(titanic.X, titanic.y)
+    both.coef_, both.intercept_ = np.vstack([0 * both.coef_, both.coef_]), np.array([0.0, both.intercept_[0]])
+    groups = np.unique(titanic.groups, return_inverse=True)[1]
+    target = np.asarray(titanic.y, dtype=int)
+    for covariance, g in (("classical", None), ("HC0", None), ("clustered", groups)):
+        two = infer_multinomial(
+            both, titanic.X, target, None, names, g, covariance=covariance, confidence=0.95, penalty=None
+        )
+        one = binary.inference(titanic.X, titanic.y, covariance=covariance, groups=g)
+        np.testing.assert_allclose(two.standard_error[0], one.standard_error, rtol=1e-6, err_msg=covariance)
+
+
+def test_a_repeated_column_of_softmax_regression_has_no_error_and_a_penalty_leaves_none(five_letters):
+    X, y, model, _ = five_letters
+    twice = np.column_stack([X, X[:, 0]])
+    found = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(twice, y).inference(twice, y)
+    assert np.isnan(found.standard_error[:, [1, 7]]).all()
+    np.testing.assert_allclose(
+        found.standard_error[:, [0, 2, 3, 4, 5, 6]],
+        model.inference(X, y).standard_error[:, [0, 2, 3, 4, 5, 6]],
+        rtol=1e-2,
+    )
+    assert "follow from others" in str(found)
+    penalised = LogisticRegression(C=1.0).fit(X, y)
+    assert not penalised.inference(X, y).has_errors
+    text = model.summary(X, y)
+    assert "log odds of b against a" in text
+    assert "risk ratio" in text
+    np.testing.assert_allclose(found.odds_ratio[..., 0], np.exp(found.coef))
+
+
+def test_one_against_the_rest_and_unknown_covariances_of_several_classes_are_refused(five_letters):
+    X, y, model, _ = five_letters
+    with pytest.raises(ValueError, match="told each of 5 classes from the rest"):
+        LogisticRegression(multi_class="ovr").fit(X, y).inference(X, y)
+    with pytest.raises(ValueError, match="HC3"):
+        model.inference(X, y, covariance="HC3")
 
 
 # ---- generalised linear models -------------------------------------------------------------------

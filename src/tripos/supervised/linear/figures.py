@@ -10,6 +10,7 @@ from scipy.special import expit, ndtri, stdtrit
 
 from tripos import plotting
 from tripos.supervised.linear.family import BERNOULLI, GAUSSIAN, Family
+from tripos.supervised.linear.inference import Inference
 from tripos.supervised.linear.judge import why_no_errors, why_no_inference
 
 POINTS = 160  # of a curve, and along each side of a plane
@@ -107,6 +108,7 @@ def _bands(
     if why_no_inference(model, without_rows=False) or why_no_errors(model):
         return None, None
     found = model.inference(X, y, confidence=confidence)
+    assert isinstance(found, Inference)
     if not np.isfinite(found.covariance).all():
         return None, None
     Z = np.column_stack([np.ones_like(grid), grid])[:, -len(found.coef) :]
@@ -196,6 +198,7 @@ def _boundary(model: Any, X: Any, y: Any, rows: Any, target: np.ndarray, *, ax: 
 
 def _odds(model: Any, X: Any, y: Any, rows: Any, target: Any, *, top: int, confidence: float, ax: Any) -> Any:
     found = model.inference(X, y, confidence=confidence)
+    assert isinstance(found, Inference)
     first = 1 if found.names[0] == "intercept" and len(found.names) > len(_names(model)) else 0
     label = f"odds ratio of {model.classes_[1]}"
     return plotting.ratio_forest(

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from tripos.compute.blocks import Blocks
 from tripos.supervised.linear.design import Design
 from tripos.supervised.linear.inference import Inference, check_options, from_statistics, infer
+from tripos.supervised.linear.multinomial_inference import MultinomialInference, infer_multinomial
 
 
 def judge(
@@ -24,7 +25,7 @@ def judge(
     confidence: float,
     offset: Any,
     exposure: Any,
-) -> Inference:
+) -> Inference | MultinomialInference:
     """`LinearModel.inference`."""
     check_options(covariance, groups, confidence)
     reason = why_no_inference(model, without_rows=X is None)
@@ -32,6 +33,16 @@ def judge(
         raise ValueError(reason)
     names = [str(name) for name in model.encoded_feature_names_]
     penalty = why_no_errors(model)
+    if softmax(model):
+        if isinstance(X, Blocks) or offset is not None or exposure is not None:
+            raise ValueError(
+                "for several classes inference needs the rows in memory, and softmax regression has no offset: pass X "
+                "and y as arrays or tables"
+            )
+        rows, target, weights, codes = _rows_of(model, X, y, sample_weight, groups)
+        return infer_multinomial(
+            model, rows, target, weights, names, codes, covariance=covariance, confidence=confidence, penalty=penalty
+        )  # fmt: skip
     offset = _with_exposure(offset, exposure, model._family().link)
     if X is None:
         if covariance != "classical" or offset is not None:
@@ -74,6 +85,28 @@ def design_of(
     )
 
 
+def softmax(model: Any) -> bool:
+    """Whether the model is a softmax regression of more than two classes."""
+    rest = getattr(model, "_by_rest", None)
+    return rest is False and len(model.classes_) > 2
+
+
+def _rows_of(
+    model: Any, X: Any, y: Any, sample_weight: Any, groups: Any
+) -> tuple[Any, np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Rows in the form kernels take, positions of the classes, weights, groups as numbers from 0."""
+    if y is None:
+        raise ValueError("y is missing: inference needs the target of the rows in X")
+    codes = None if groups is None else np.asarray(groups)
+    check_consistent_length(X, y, codes)
+    if sample_weight is not None:
+        keep = np.flatnonzero(np.asarray(sample_weight))
+        X, y, sample_weight = model._checked_weights(X, y, sample_weight)
+        codes = None if codes is None else codes[keep]
+    rows, target = model._input(X), model._target(y, multi_output=False, reset=False, classes=None)
+    return rows, target, sample_weight, None if codes is None else _numbered(codes)
+
+
 def _with_exposure(offset: Any, exposure: Any, link: str) -> Any:
     """offset + log(exposure)."""
     if exposure is None:
@@ -100,9 +133,11 @@ def why_no_inference(model: Any, *, without_rows: bool) -> str | None:
     """Why nothing but the coefficients can be shown; None where there is inference."""
     name = type(model).__name__
     n_outputs = np.atleast_2d(model.coef_).shape[0] if not sp.issparse(model.coef_) else model.coef_.shape[0]
+    if softmax(model):
+        return f"{name} kept no moments of its rows: pass X and y." if without_rows else None
     if n_outputs > 1 and hasattr(model, "classes_"):
         return (
-            f"{name} was fitted on {n_outputs} classes: fit one model for each class against the rest (or pair of "
+            f"{name} told each of {n_outputs} classes from the rest: fit one model for each class against the rest (or pair of "
             "classes) for standard errors."
         )
     if getattr(model, "positive", False):

@@ -17,6 +17,7 @@ from tripos.supervised.linear.family import Family
 
 if TYPE_CHECKING:
     from tripos.supervised.linear.inference import Inference
+    from tripos.supervised.linear.multinomial_inference import MultinomialInference
 
 Self = TypeVar("Self", bound="LinearModel")
 
@@ -103,7 +104,7 @@ class LinearModel(Estimator):
         confidence: float = 0.95,
         offset: Any = None,
         exposure: Any = None,
-    ) -> Inference:
+    ) -> Inference | MultinomialInference:
         """Standard errors, tests and intervals of the coefficients, and measures of fit.
 
         Parameters
@@ -127,7 +128,7 @@ class LinearModel(Estimator):
 
         Returns
         -------
-        Inference
+        Inference, or MultinomialInference for softmax regression of more than two classes
             `print` shows it as a table.
 
         Raises
@@ -181,7 +182,8 @@ class LinearModel(Estimator):
         asked = X is not None or covariance != "classical" or groups is not None
         reason = judge.why_no_inference(self, without_rows=not asked)
         if reason is None:
-            from tripos.supervised.linear.summary import as_text
+            from tripos.supervised.linear.inference import Inference
+            from tripos.supervised.linear.summary import as_text, multinomial_text
 
             found = self.inference(
                 X,
@@ -194,7 +196,7 @@ class LinearModel(Estimator):
                 exposure=exposure,
             )
             facts = {label: value for label, value in self._facts().items() if label not in COVERED}
-            return as_text(found, facts)
+            return as_text(found, facts) if isinstance(found, Inference) else multinomial_text(found, facts)
         return self._coefficient_table() + (f"\n\n{reason}" if asked else "")
 
     def _coefficient_table(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tripos.supervised.linear.family import GAUSSIAN
 from tripos.supervised.linear.inference import Inference
+from tripos.supervised.linear.multinomial_inference import MultinomialInference
 
 WIDTH = 78
 MAX_NAME = 28
@@ -31,6 +32,48 @@ def as_text(found: Inference, facts: Mapping[str, str] | None = None) -> str:
     notes = [*_explanations(found), *found.notes]
     for number, note in enumerate(notes, start=1):
         lines += wrap(f"[{number}] {note}", width, subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def multinomial_text(found: MultinomialInference, facts: Mapping[str, str] | None = None) -> str:
+    """Head, a table of coefficients and of relative risks for each class but the first, notes."""
+    names = [_short(name) for name in found.names]
+    left = [
+        ("Base class", str(found.base)),
+        ("Rows", f"{found.n_rows:,.10g}"),
+        ("Residual df", f"{found.df_residual:,.10g}"),
+        ("Model df", f"{found.df_model:,.10g}"),
+        ("Covariance", found.covariance_type),
+    ]
+    right = [
+        ("Pseudo R2 (McFadden)", f"{found.pseudo_r2:.4f}"),
+        ("Likelihood ratio", _number(found.likelihood_ratio)),
+        ("P(LR)", f"{found.likelihood_ratio_p_value:.3g}"),
+        ("Log-likelihood", f"{found.log_likelihood:,.2f}"),
+        ("AIC", f"{found.aic:,.2f}"),
+        ("BIC", f"{found.bic:,.2f}"),
+    ]
+    lines = [found.model, "=" * WIDTH, *(f"{label}: {value}" for label, value in (facts or {}).items())]
+    lines += ["-" * WIDTH] if facts else []
+    lines += _beside(left, [pair for pair in right if pair[1] != "nan"], WIDTH)
+    tail = (1.0 - found.confidence) / 2
+    for k, label in enumerate(found.classes):
+        columns = [("coef", [_decimal(value) for value in found.coef[k]])]
+        if found.has_errors:
+            risk = found.odds_ratio[k, :, 0]
+            columns += [
+                ("std err", [_decimal(value) for value in found.standard_error[k]]),
+                ("z", [f"{value:.3f}" for value in found.statistic[k]]),
+                ("P>|z|", [_share(value) for value in found.p_value[k]]),
+                (f"[{tail:.3g}", [_decimal(value) for value in found.low[k]]),
+                (f"{1 - tail:.3g}]", [_decimal(value) for value in found.high[k]]),
+                ("risk ratio", [_decimal(value) for value in risk]),
+            ]
+        table = _table(names, columns)
+        lines += ["=" * WIDTH, f"log odds of {label} against {found.base}", table[0], "-" * WIDTH, *table[1:]]
+    lines.append("=" * WIDTH)
+    for number, note in enumerate(found.notes, start=1):
+        lines += wrap(f"[{number}] {note}", WIDTH, subsequent_indent="    ")
     return "\n".join(lines)
 
 
