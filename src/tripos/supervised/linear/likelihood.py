@@ -44,8 +44,8 @@ from tripos.optimization.result import Result, StepCallback, Stopping
 from tripos.supervised.linear.logistic_sparse import SparseProblem
 
 PRECISION = 1e-10  # relative decrease in sight at a minimum (for tol=1e-4): Newton gets there in passing
-WIDE_PRECISION = 1e-5  # the same for L-BFGS, which pays for every digit ...
-CLOSER = 0.1  # ... but goes on until the gradient is that share of `tol`, where scikit-learn stops
+WIDE_PRECISION = 1e-3  # the same for L-BFGS, which pays for every digit ...
+CLOSER = 0.5  # ... but goes on until the gradient is that share of `tol`, where scikit-learn stops
 
 SAMPLING_PAYS = 2e7  # multiplications of a Hessian from which one of a sample is worth its overhead
 NEWTON_WORK = 2e8  # multiplications of a Hessian that takes a few milliseconds
