@@ -12,7 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import laplacian_kernel, rbf_kernel
 
 import tripos
+from tripos.supervised.svm.dual import c_svc, one_class, svr
+from tripos.supervised.svm.kernels import RBF, Kernel
 from tripos.supervised.svm.one_class import OneClassSVM
+from tripos.supervised.svm.rows import KernelRows
+from tripos.supervised.svm.solver import solve
 from tripos.supervised.svm.svc import SVC, NuSVC
 from tripos.supervised.svm.svr import SVR, NuSVR
 
@@ -227,12 +231,52 @@ def test_one_class_alone_is_refused(digits):
         SVC().fit(digits.X[:20], np.zeros(20))
 
 
-def test_a_fraction_that_no_classes_allow_is_lowered_and_said():
+def test_a_fraction_that_no_classes_allow_is_refused_with_the_largest_that_they_do():
     X, y = np.random.default_rng(0).normal(size=(40, 2)), np.r_[np.zeros(36), np.ones(4)]
-    with pytest.warns(tripos.DataWarning, match="nu is infeasible.*, 0.2, is used"):
-        lowered = NuSVC(nu=0.5).fit(X, y)
-    expected = NuSVC(nu=0.2).fit(X, y).decision_function(X)
+    with pytest.raises(ValueError, match="specified nu is infeasible"):
+        peers.NuSVC(nu=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="specified nu is infeasible.*4 rows.*36 rows.*at most 0.2"):
+        NuSVC(nu=0.5).fit(X, y)
+    NuSVC(nu=0.2).fit(X, y)
+    with pytest.raises(ValueError, match="infeasible"):
+        NuSVC(nu=0.2).fit(X, y, sample_weight=np.r_[np.full(36, 2.0), np.ones(4)])
+
+
+def test_class_weights_that_make_the_fraction_too_large_lower_it_and_say_so():
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    with pytest.warns(tripos.DataWarning, match="nu is infeasible.*, 0.4, is used"):
+        lowered = NuSVC(nu=0.5, class_weight={0: 1.0, 1: 0.25}).fit(X, y)
+    expected = NuSVC(nu=0.4, class_weight={0: 1.0, 1: 0.25}).fit(X, y).decision_function(X)
     np.testing.assert_allclose(lowered.decision_function(X), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", ["spambase", "digits", "california"])
+def test_rows_set_aside_change_neither_objective_nor_support(case, request, monkeypatch):
+    """With every row kept active, and with rows set aside from the first steps on."""
+    monkeypatch.setattr("tripos.supervised.svm.solver.SMALL", 0)
+    monkeypatch.setattr("tripos.supervised.svm.solver.EVERY", 50)
+    data = request.getfixturevalue(case)
+    X, y = data.X, data.y
+    duals = {"spambase": c_svc(np.where(y == 1, 1.0, -1.0), np.ones(len(y)))}
+    duals["digits"] = one_class(np.ones(len(y)), 0.3)
+    duals["california"] = svr(y, np.full(len(y), 5.0), 0.1)
+    kernel, dual = Kernel(RBF, 0.02), duals[case]
+    set_aside = []
+    narrowed = KernelRows.narrowed
+    monkeypatch.setattr(KernelRows, "narrowed", lambda *a: set_aside.append(0) or narrowed(*a))
+    whole, shrunk = (
+        solve(X, kernel, dual, tol=1e-4, max_iter=-1, room=2e6, shrinking=shrinking)
+        for shrinking in (False, True)
+    )
+    assert set_aside
+    assert shrunk.converged
+    assert shrunk.violation < 1e-4
+    assert shrunk.objective == pytest.approx(whole.objective, rel=1e-6)
+    K = rbf_kernel(X, gamma=0.02)
+    beta = shrunk.beta
+    value = 0.5 * beta @ K @ beta - dual.target @ beta + dual.epsilon * np.abs(beta).sum()
+    assert shrunk.objective == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(shrunk.levels, whole.levels, atol=1e-3)
 
 
 def test_a_small_cache_changes_no_answer(spambase):

@@ -61,6 +61,9 @@ class PairwiseClassifier(KernelMachine, Classifier):
     def _machine(self, found: Solution) -> Machine:
         raise NotImplementedError
 
+    def _check_classes(self, members: list[np.ndarray], sample_weight: np.ndarray | None) -> None:
+        """Refuse classes that the problem cannot be stated for."""
+
     # ---- fitting ---------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -91,6 +94,7 @@ class PairwiseClassifier(KernelMachine, Classifier):
             weight = weight * training.sample_weight
         kernel, rows = self._kernel_and_rows(training)
         members = [np.flatnonzero(training.y == k) for k in range(n_classes)]
+        self._check_classes(members, training.sample_weight)
         sizes = [len(members[i]) + len(members[j]) for i, j in combinations(range(n_classes), 2)]
         room = self._room(sizes, training.n_features, kernel.code == GIVEN)
         machines = self._fit_pairs(kernel, rows, members, weight, room)

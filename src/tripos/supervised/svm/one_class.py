@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -81,7 +82,7 @@ class OneClassSVM(OutlierMixin, KernelMachine):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos.supervised.svm.one_class import OneClassSVM
+    >>> from tripos import OneClassSVM
     >>> X = np.array([[0.0], [0.44], [0.45], [0.46], [1.0]])
     >>> OneClassSVM(gamma="auto").fit(X).predict(np.array([[0.45], [3.0]]))
     array([ 1, -1])
@@ -147,6 +148,8 @@ class OneClassSVM(OutlierMixin, KernelMachine):
         weight = np.ones(n) if training.sample_weight is None else training.sample_weight
         room = self._room([n], training.n_features, kernel.code == GIVEN)
         machine = plain_machine(self._solve_watched(rows, kernel, one_class(weight, float(self.nu)), room))
+        slack = BORDER * max(1.0, abs(machine.intercept))
+        machine = replace(machine, intercept=machine.intercept + slack)
         support = np.flatnonzero(machine.beta)
         self.n_iter_ = machine.n_iter
         self._keep_machines([machine], support, [len(support)], machine.beta[None, support], training.X)
@@ -163,8 +166,7 @@ class OneClassSVM(OutlierMixin, KernelMachine):
 
     def predict(self, X: Any) -> np.ndarray:
         """1 for inliers, -1 for outliers; shape (n_rows,). Rows on the border, up to rounding, are inliers."""
-        slack = BORDER * max(1.0, abs(float(self.intercept_[0])))
-        return np.where(self.decision_function(X) >= -slack, 1, -1)
+        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def _check_state(self) -> None:
         super()._check_state()

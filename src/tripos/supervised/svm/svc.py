@@ -157,7 +157,8 @@ class NuSVC(PairwiseClassifier):
     Parameters
     ----------
     nu : float, default=0.5
-        In (0, 1]; more than twice the share of a pair's smaller class is lowered to that, with a warning.
+        In (0, 1]; at most twice the share of the smaller class of each pair. Where class weights alone make it too
+        large, the largest that they allow is used, with a warning.
     kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
         A callable takes (A, B) and returns their kernel values, of shape (n_A, n_B).
     degree : int, default=3
@@ -223,7 +224,7 @@ class NuSVC(PairwiseClassifier):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos.supervised.svm.svc import NuSVC
+    >>> from tripos import NuSVC
     >>> X = np.array([[-1.0, -1.0], [-2.0, -1.0], [1.0, 1.0], [2.0, 1.0]])
     >>> NuSVC().fit(X, [1, 1, 2, 2]).predict(np.array([[-0.8, -1.0]]))
     array([1])
@@ -272,6 +273,18 @@ class NuSVC(PairwiseClassifier):
     @classmethod
     def search_space(cls) -> dict[str, Any]:
         return {"nu": (0.05, 0.5, "linear"), "gamma": (1e-4, 1e1, "log")}
+
+    def _check_classes(self, members: list[np.ndarray], sample_weight: np.ndarray | None) -> None:
+        rows = [float(len(m) if sample_weight is None else sample_weight[m].sum()) for m in members]
+        order = np.argsort(rows, kind="stable")
+        least, most = int(order[0]), int(order[-1])  # no pair is less even
+        largest = 2.0 * rows[least] / (rows[least] + rows[most])
+        if self.nu > largest * (1.0 + 1e-12):
+            raise ValueError(
+                f"specified nu is infeasible: nu={self.nu:g}, but the classes {self.classes_[least]!r} "
+                f"({rows[least]:g} rows) and {self.classes_[most]!r} ({rows[most]:g} rows) allow at most "
+                f"{largest:.4g}, twice the share of the smaller one"
+            )
 
     def _dual(self, y: np.ndarray, weight: np.ndarray) -> Dual:
         return nu_svc(y, weight, float(self.nu))

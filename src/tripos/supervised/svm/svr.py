@@ -248,7 +248,7 @@ class NuSVR(TubeRegressor):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos.supervised.svm.svr import NuSVR
+    >>> from tripos import NuSVR
     >>> X = np.linspace(0.0, 3.0, 20).reshape(-1, 1)
     >>> model = NuSVR(C=10.0).fit(X, np.sin(X[:, 0]))
     >>> bool(abs(model.predict(np.array([[1.5]]))[0] - np.sin(1.5)) < 0.02)
