@@ -54,6 +54,7 @@ class Booster:
         self.binned, self.gradients, self.how = binned, gradients, how
         self.sampling, self.drops = sampling or Sampling(), drops
         self.changed: list[Packed] = []
+        self.rows: np.ndarray | None = None  # those of the last step, None for all
         if self.sampling.top:
             gradients.constant = False  # rows that stand for several have hessians of their own
         self.known, self.trees = known, list[Packed]()
@@ -68,6 +69,7 @@ class Booster:
         resting = self.drops.draw(self.n_steps, len(self.trees) // self.n_outputs) if self.drops else []
         sums = self._rest(resting) if resting else None
         rows, usable = self.sampling.draw(self.n_steps, self.gradients, self.binned.n_features)
+        self.rows = rows
         share = 1.0 / (1 + len(resting))
 
         def grow(first: int) -> list[Packed]:

@@ -103,6 +103,7 @@ from tripos.supervised.trees.split import (
     MAX_VALUE,
     MIN_HESSIAN,
     MIN_ROWS,
+    MIN_SPLIT,
     MISSING,
     MOST,
     N_BINS,
@@ -291,8 +292,8 @@ class Growth:
 
     Parameters
     ----------
-    max_leaves, max_depth, min_rows : int
-        Limits of a tree and of a leaf; 0 leaves or depth means no limit.
+    max_leaves, max_depth, min_rows, min_split : int
+        Limits of a tree, of a leaf, and of a node that is split; 0 leaves or depth means no limit.
     order : int
         BEST_FIRST or BY_LEVEL.
     l2, l1, gamma, min_hessian, max_value, rate : float
@@ -310,6 +311,7 @@ class Growth:
     max_leaves: int = 31
     max_depth: int = 0
     min_rows: int = 20
+    min_split: int = 2
     order: int = BEST_FIRST
     l2: float = 0.0
     l1: float = 0.0
@@ -432,6 +434,7 @@ class Grower:
     def _set(self, most: int, slots: int) -> None:
         how, integers, numbers = self.how, self.memory["integers"], self.memory["numbers"]
         integers[MAX_LEAVES], integers[MIN_ROWS] = most, how.min_rows
+        integers[MIN_SPLIT] = max(2 * how.min_rows, how.min_split)
         integers[MAX_DEPTH] = how.max_depth or 1 << 40
         integers[ORDER] = how.order if how.max_leaves else ANY_ORDER
         integers[BOUNDED] = how.directions is not None and bool(np.any(how.directions))

@@ -25,7 +25,7 @@ from tripos.supervised.trees.split import (
     LEFT_TOTAL,
     MASK,
     MAX_DEPTH,
-    MIN_ROWS,
+    MIN_SPLIT,
     MISSING,
     MISSING_LEFT,
     MOST,
@@ -176,7 +176,7 @@ def give_slot(state, free, leaf):  # type: ignore[no-untyped-def]
 @kernel
 def splittable(leaf, integers):  # type: ignore[no-untyped-def]
     """Whether rows and depth let the leaf be split at all."""
-    return leaf[END] - leaf[START] >= max(2 * integers[MIN_ROWS], 2) and leaf[DEPTH] < integers[MAX_DEPTH]
+    return leaf[END] - leaf[START] >= integers[MIN_SPLIT] and leaf[DEPTH] < integers[MAX_DEPTH]
 
 
 @kernel

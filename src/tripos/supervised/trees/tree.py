@@ -267,6 +267,13 @@ class Forest:
         nodes = (self.words[:end], self.values[:end], self.rows[:end], self.starts[: n_trees + 1])
         return Forest(*nodes, levels, self.level_bits, self.n_outputs)
 
+    def tree(self, t: int) -> Forest:
+        """One of the trees."""
+        start, end = int(self.starts[t]), int(self.starts[t + 1])
+        levels = self.levels[start:end] if len(self.levels) else self.levels
+        nodes = (self.words[start:end] - U(start), self.values[start:end], self.rows[start:end])
+        return Forest(*nodes, np.array([0, end - start]), levels, self.level_bits, 1)
+
     def _check_state(self) -> None:
         """What walking relies on: children behind their parents, within the tree, and known levels."""
         n, starts = len(self.words), self.starts
