@@ -29,6 +29,7 @@ ESTIMATORS: dict[str, str] = {
     "LinearSVR": "tripos.supervised.linear.svr",
     "SVC": "tripos.supervised.svm.svc",
     "SVR": "tripos.supervised.svm.svr",
+    "NuSVR": "tripos.supervised.svm.svr",
     "KernelRidge": "tripos.supervised.svm.kernel_ridge",
     "GaussianNB": "tripos.supervised.bayes.gaussian",
     "MultinomialNB": "tripos.supervised.bayes.multinomial",
@@ -58,8 +59,7 @@ TRANSFORMERS: dict[str, str] = {
     "Nystroem": "tripos.supervised.svm.nystroem",
     "RBFSampler": "tripos.supervised.svm.nystroem",
     "OneClassSVM": "tripos.supervised.svm.one_class",  # predicts inliers, not a target
-    "NuSVC": "tripos.supervised.svm.svc",
-    "NuSVR": "tripos.supervised.svm.svr",
+    "NuSVC": "tripos.supervised.svm.svc",  # its nu is infeasible for some classes that others can be fitted to
     # Learners that need not answer for every row: nobody may lie within a radius, and a search predicts nothing.
     "NearestNeighbors": "tripos.supervised.neighbors.unsupervised",
     "RadiusNeighborsClassifier": "tripos.supervised.neighbors.classification",

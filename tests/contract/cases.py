@@ -72,6 +72,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"kernel": "linear", "C": 0.5},
         {"kernel": "poly", "degree": 2, "coef0": 1.0, "class_weight": "balanced", "break_ties": True},
     ],
+    "KernelRidge": [{"kernel": "rbf", "alpha": 0.1}],
     "SVR": [{"kernel": "sigmoid", "gamma": 0.02}, {"C": 10.0, "epsilon": 0.3}],
     "MultinomialNB": [{"fit_prior": False}],
     "ComplementNB": [{"norm": True}],
@@ -121,7 +122,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 }
 
 # Their work grows with the square of the rows: what is promised for many rows is tried with fewer.
-QUADRATIC = {"SVC", "SVR"}
+QUADRATIC = {"SVC", "SVR", "KernelRidge", "NuSVC", "NuSVR"}
 
 
 def public_classes() -> list[type]:

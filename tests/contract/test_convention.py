@@ -10,6 +10,7 @@ import pytest
 import sklearn.discriminant_analysis
 import sklearn.dummy
 import sklearn.ensemble
+import sklearn.kernel_ridge
 import sklearn.linear_model
 import sklearn.naive_bayes
 import sklearn.neighbors
@@ -30,6 +31,7 @@ PEER_MODULES = (
     sklearn.neighbors,
     sklearn.dummy,
     sklearn.svm,
+    sklearn.kernel_ridge,
 )
 
 
