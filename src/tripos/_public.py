@@ -37,6 +37,8 @@ ESTIMATORS: dict[str, str] = {
     "BernoulliNB": "tripos.supervised.bayes.bernoulli",
     "CategoricalNB": "tripos.supervised.bayes.categorical",
     "NaiveBayes": "tripos.supervised.bayes.mixed",
+    "GradientBoostingClassifier": "tripos.supervised.trees.gradient_boosting",
+    "GradientBoostingRegressor": "tripos.supervised.trees.gradient_boosting",
     "HistGradientBoostingClassifier": "tripos.supervised.trees.hist_gradient_boosting",
     "HistGradientBoostingRegressor": "tripos.supervised.trees.hist_gradient_boosting",
     "BoostedTreesClassifier": "tripos.supervised.trees.boosted_trees",
