@@ -62,7 +62,10 @@ SURE, LESS_SURE = (
     0.1,
 )  # growth of D in sight at which the gap is looked at, as a share of the gap that is wanted; kinks
 SLOWEST = 0.99  # at most this share of an epoch's growth is what the next one is thought to bring
-SPARSE_LOOKS = 4  # the gap is looked at whenever so many times as many epochs are done
+FIRST_LOOK, SPARSE_LOOKS = (
+    24,
+    4,
+)  # epochs after which the gap is looked at in any case, and how many times as many next
 
 # What `ascend` carries from call to call: rows not left out, pressure from which a row is left out, largest violation
 # of the last epoch if it was one over all rows, the dual objective, its growth in the last epochs, what is in sight.
@@ -417,7 +420,8 @@ class Dual:
             TIGHTEST * float(np.abs(self.y).max(initial=0.0)),
             (SURE if self.kind[1] else LESS_SURE) * precision,
         )
-        most, looks = min(stopping.max_iter, patience), SPARSE_LOOKS
+        most = min(stopping.max_iter, patience)
+        looks = FIRST_LOOK if FIRST_LOOK * self.data.size <= 5 * VISITS else 8
         while True:
             near = self.ascend(max(1, int(min(most, looks)) - self.n_epochs), tol, share)
             step = self.n_epochs

@@ -180,7 +180,8 @@ class LinearSVC(LinearModel, Classifier):
                 f"class: {self.classes_[0]!r}"
             )
         seed, factors = seed_of(self.random_state), self._class_factors(training)
-        if self.multi_class == "crammer_singer":
+        together = self.multi_class == "crammer_singer"
+        if together and len(self.classes_) > 2:
             self._fit_together(training, factors, seed)
         elif len(self.classes_) == 2:
             self._fit_two(training, factors, seed)
@@ -190,16 +191,19 @@ class LinearSVC(LinearModel, Classifier):
 
     def _fit_two(self, training: Training, factors: np.ndarray | None, seed: int) -> None:
         problem = self._problem(training, factors, 1, seed, self._table(training))
+        share = 1.0
+        if self.multi_class == "crammer_singer":  # a hinge loss in w_1 - w_0: see `margin_crammer`
+            problem, share = replace(problem, loss=HINGE, C=2.0 * problem.C, l1=False), 0.5
         with self._progress(None) as progress:
             result = problem.solve(
                 Stopping(
                     tol=self.tol,
                     max_iter=self.max_iter,
                     noise=problem.noise,
-                    on_step=lambda step, value, theta: progress.step(problem.scale * value),
+                    on_step=lambda step, value, theta: progress.step(share * problem.scale * value),
                 )
             )
-        self._keep(training, [result], problem.scale * result.fun, stopped=progress.stopped)
+        self._keep(training, [result], share * problem.scale * result.fun, stopped=progress.stopped)
 
     def _fit_each(self, training: Training, factors: np.ndarray | None, seed: int) -> None:
         """One-vs-rest: independent problems, so many at a time as there are threads."""
@@ -243,13 +247,11 @@ class LinearSVC(LinearModel, Classifier):
                 stopping, seed,
             )  # fmt: skip
         W = result.x.reshape(len(self.classes_), -1)
-        if len(W) == 2:
-            W = W[1:] - W[:1]
         self._keep(training, [replace(result, x=w) for w in W], result.fun, stopped=progress.stopped)
 
     def _table(self, training: Training) -> np.ndarray | None:
         bias = float(self.intercept_scaling) if self.fit_intercept else 0.0
-        return small_table(training.X, bias, l1=self.penalty == "l1")
+        return small_table(training.X, bias, l1=self.penalty == "l1" and self.multi_class == "ovr")
 
     def _problem(
         self, training: Training, factors: np.ndarray | None, k: int, seed: int, table: np.ndarray | None
