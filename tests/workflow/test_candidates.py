@@ -115,3 +115,10 @@ def test_a_learner_of_codes_is_told_where_the_categories_stand():
     schema = Schema.infer(frame, "y")
     model = Candidate("NaiveBayes").pipeline(schema, {}, 0).fit(frame.drop("y"), frame["y"].to_numpy())
     assert model[0].sources_[model[1].is_categorical_].tolist() == ["city"]
+
+
+def test_words_and_numbers_start_with_who_usually_wins_there():
+    words = [c.learner for c in candidates_for(BINARY, Shape(100, {"text": 1}))[0]]
+    numbers = [c.learner for c in candidates_for(BINARY, MIXED)[0]]
+    assert words[1:3] == ["MultinomialNB", "LogisticRegression"]
+    assert numbers[1:3] == ["LogisticRegression", "HistGradientBoostingClassifier"]

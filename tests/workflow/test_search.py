@@ -11,7 +11,7 @@ from tripos.compute.budget import TimeBudget
 from tripos.workflow.candidates import Candidate
 from tripos.workflow.leaderboard import Leaderboard, Standing
 from tripos.workflow.progress import Display
-from tripos.workflow.search import TRIALS, _Sampler, make_plan, planned_steps, rungs_for, search
+from tripos.workflow.search import FIRST_TRIED, TRIALS, _Sampler, make_plan, planned_steps, rungs_for, search
 from tripos.workflow.store import Journal
 
 
@@ -225,3 +225,37 @@ def test_a_default_that_is_a_word_starts_no_range_of_numbers():
     params = _Sampler(svc, 0, True, standing).ask()
     assert params is not None
     assert all(isinstance(value, float) for name, value in params.items() if name in ("C", "gamma"))
+
+
+def test_with_many_candidates_the_leaders_are_tuned_before_the_last_is_tried():
+    many = [Contender("Dummy", 0.0, is_baseline=True), Contender("A", 0.9, searched=ALPHA)]
+    many += [Contender(f"C{i}", 0.01 * i, searched=ALPHA) for i in range(20)]
+    plan, steps = make_plan(many, [100], True, 0), []
+    step = next(plan)
+    while step is not None:
+        steps.append(step)
+        try:
+            step = plan.send(assess(step))
+        except StopIteration:
+            step = None
+    assert len(steps) == planned_steps(many, [100])
+    defaults = [i for i, step in enumerate(steps) if not step.params]
+    assert [steps[i].candidate for i in defaults] == many
+    tuned = [step.candidate.name for step in steps[: defaults[-1]] if step.params]
+    assert len(tuned) == len(many) - FIRST_TRIED
+    assert "A" in tuned
+
+
+def test_leaders_that_change_share_the_trials_of_three():
+    growing = [Contender("Dummy", 0.0, is_baseline=True)]
+    growing += [Contender(f"C{i}", 0.01 * i, searched=ALPHA) for i in range(30)]
+    plan, names = make_plan(growing, [100], True, 0), []
+    step = next(plan)
+    while step is not None:
+        names += [step.candidate.name] if step.params else []
+        try:
+            step = plan.send(assess(step))
+        except StopIteration:
+            step = None
+    assert len(names) == 3 * TRIALS
+    assert max(names.count(name) for name in names) <= TRIALS

@@ -5,8 +5,10 @@ looks at a clock, so that one seed gives one plan; the time budget only cuts it 
 
 1. Large tables: every candidate on a subsample; the better half goes on to five times the rows, and so on
    (successive halving: Jamieson and Talwalkar, 2016, https://proceedings.mlr.press/v51/jamieson16.html).
-2. The candidates that are left, with their defaults, cheapest first.
-3. The leaders' parameters, by optuna's TPE sampler (Bergstra et al., 2011) with a seed of its own for each.
+2. The candidates that are left, with their defaults, the most promising first.
+3. The leaders' parameters, by optuna's TPE sampler (Bergstra et al., 2011) with a seed of its own for each. Once the
+   first `FIRST_TRIED` are known, this takes turns with 2: where time is short, a leader tuned is worth more than one
+   more learner, and where it is not, all are tried.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_RUNG, GROWTH, LAST_RUNG = 20_000, 5, 250_000
 TUNED, TRIALS = 3, 8
+FIRST_TRIED = 10
 
 
 @dataclass(frozen=True)
@@ -74,21 +77,57 @@ def make_plan(
         Told the number of rows once every contender has been tried on so many.
     """
     contenders = list(candidates)
-    for rows in rungs:
+    for rows in rungs[:-1]:
         board = Leaderboard(greater_is_better)
         for candidate in contenders:
             board.add((yield Step(candidate, {}, rows)))
         on_rung(rows)
-        if rows != rungs[-1]:
-            contenders = _survivors(contenders, board)
-    leaders = {standing.candidate: standing for standing in board if not standing.failure}
-    tuned = [c for name in leaders for c in contenders if c.name == name and c.space()][:TUNED]
-    samplers = [_Sampler(c, derive(seed, c.name), greater_is_better, leaders[c.name]) for c in tuned]
-    for _ in range(TRIALS):
-        for sampler in samplers:
+        contenders = _survivors(contenders, board)
+    board = Leaderboard(greater_is_better)
+    tuning = _Tuning(contenders, board, greater_is_better, seed)
+    for tried, candidate in enumerate(contenders):
+        if tried >= FIRST_TRIED:
+            yield from tuning.one(rungs[-1])
+        board.add((yield Step(candidate, {}, rungs[-1])))
+    on_rung(rungs[-1])
+    while (yield from tuning.one(rungs[-1])):
+        pass
+
+
+class _Tuning:
+    """Parameters of the leaders of the moment, the one that was tuned least first."""
+
+    def __init__(
+        self, contenders: Sequence[Candidate], board: Leaderboard, greater_is_better: bool, seed: int
+    ) -> None:
+        self._named = {c.name: c for c in contenders if c.space()}
+        self._board, self._greater_is_better, self._seed = board, greater_is_better, seed
+        self._samplers: dict[str, _Sampler] = {}
+        self._left = TRIALS * min(TUNED, len(self._named))
+
+    def one(self, rows: int) -> Generator[Step, Standing, bool]:
+        """One step, if there is one left to make; says whether there was."""
+        while self._left:
+            leaders = [s for s in self._board if not s.failure and s.candidate in self._named][:TUNED]
+            open_ = [self._sampler(s) for s in leaders]
+            open_ = [s for s in open_ if s.asked < TRIALS]
+            if not open_:
+                return False
+            sampler = min(open_, key=lambda s: s.asked)
             params = sampler.ask()
-            if params is not None:
-                sampler.tell((yield Step(sampler.candidate, params, rungs[-1])))
+            if params is None:
+                continue
+            self._left -= 1
+            sampler.tell((yield Step(sampler.candidate, params, rows)))
+            return True
+        return False
+
+    def _sampler(self, default: Standing) -> _Sampler:
+        name = default.candidate
+        if name not in self._samplers:
+            seed = derive(self._seed, name)
+            self._samplers[name] = _Sampler(self._named[name], seed, self._greater_is_better, default)
+        return self._samplers[name]
 
 
 def planned_steps(candidates: Sequence[Candidate], rungs: Sequence[int]) -> int:
@@ -126,6 +165,7 @@ class _Sampler:
             sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=3),
         )
         self._tried: set[str] = set()
+        self.asked = 0
         self._trial: Any = None
         defaults = candidate.estimator({}, 0).get_params()
         known = {name: defaults[name] for name in self._space if name in defaults}
@@ -138,6 +178,7 @@ class _Sampler:
 
     def ask(self) -> dict[str, Any] | None:
         """Parameters not tried before, or None when the space holds hardly any more."""
+        self.asked += 1
         for _ in range(5):
             self._trial = self._study.ask(self._space)
             params = {name: _rounded(value) for name, value in self._trial.params.items()}
