@@ -66,6 +66,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"loss": "hinge"},
         {"penalty": "l1", "dual": False},
         {"class_weight": "balanced"},
+        {"multi_class": "crammer_singer"},
     ],
     "LinearSVR": [{"loss": "squared_epsilon_insensitive", "epsilon": 0.1}, {"epsilon": 0.2}],
     "SVC": [
@@ -98,6 +99,9 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"max_iter": 9, "learning_rate": 0.5, "loss": "absolute_error"},
         {"max_iter": 9, "learning_rate": 0.5, "max_features": 0.5, "l2_regularization": 1.0},
     ],
+    "RandomForestClassifier": [{"n_estimators": 5, "criterion": "entropy", "min_samples_leaf": 2, "max_leaf_nodes": 20}],
+    "RandomForestRegressor": [{"n_estimators": 5, "max_features": 0.4, "bootstrap": False}],
+    "ExtraTreesRegressor": [{"n_estimators": 5, "max_depth": 4, "ccp_alpha": 0.001}],
     "KNeighborsClassifier": [
         {"weights": "distance", "n_neighbors": 4, "algorithm": "kd_tree"},
         {"metric": "cosine", "n_neighbors": 3},
@@ -123,6 +127,10 @@ SMALLER: dict[str, dict[str, Any]] = {
 
 # Their work grows with the square of the rows: what is promised for many rows is tried with fewer.
 QUADRATIC = {"SVC", "SVR", "KernelRidge", "NuSVC", "NuSVR"}
+
+
+# A hundred trees grown to their end: some seconds where there are many rows.
+MANY_TREES = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
 
 
 def public_classes() -> list[type]:
@@ -181,7 +189,7 @@ def arrays(
     estimator: Any, n_rows: int = 160, n_features: int = 5, n_classes: int = 3, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """A float64 X and a target with signal, of the kind the estimator is made for."""
-    if type(estimator).__name__ in QUADRATIC:
+    if type(estimator).__name__ in QUADRATIC | MANY_TREES:
         n_rows = min(n_rows, 3000)
     rng = np.random.default_rng(seed)
     X = (

@@ -244,7 +244,7 @@ class Grower:
             tools = self._tools.pop()
         except IndexError:
             tools = Tools(self.rows, self.target, self.plan, self.n)
-        rng = np.random.SeedSequence([self.seed, t]).generate_state(1, np.uint64) | U(1)
+        rng = np.random.SeedSequence([self.seed, t]).generate_state(2, np.uint64) | U(1)
         m, unit = self._draw(tools, rng)
         progress = self._grow(tools, rng, m, unit)
         grown = self._pack(tools, progress)
@@ -286,7 +286,7 @@ class Grower:
         data = (*(getattr(rows, k) for k in ("columns", "cells", "stride", "gappy", "categorical", "centers")), plan.directions)  # fmt: skip
         found, bits = np.zeros(N_FOUND, np.int64), np.zeros(4, np.uint64)
         work = (tools.keys, tools.q, tools.values, tools.bins, found, bits)
-        perm = np.arange(rows.columns.shape[0], dtype=np.int64)
+        perm = np.tile(np.arange(rows.columns.shape[0], dtype=np.int64), (2, 1))
         choice = (rng, perm, np.zeros(N_FOUND, np.int64), np.zeros(4, np.uint64), tools.spare, tools.spare_q)
         tree = (tools.nodes, tools.found, tools.waiting, tools.bounds, tools.level_bits, progress)
         settings: Any = plan.settings

@@ -55,6 +55,7 @@ from tripos.supervised.trees.forest_rows import (
     WEIGHT_UNIT,
     part_rows,
     read_bins,
+    reseed,
     weight_of,
 )
 from tripos.supervised.trees.forest_scalar import read_values, search_scalar
@@ -66,7 +67,7 @@ SIDE = 256  # in SPLIT: missing cells go left
 DATA = "Tuple((u1[:, ::1], u1[::1], i8, u1[::1], u1[::1], f8[:, ::1], i8[::1]))"
 WORK = "Tuple((u8[::1], i4[::1], u8[::1], u1[::1], i8[::1], u8[::1]))"
 TREE = "Tuple((i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[::1]))"
-CHOICE = "Tuple((u8[::1], i8[::1], i8[::1], u8[::1], u8[::1], i4[::1]))"
+CHOICE = "Tuple((u8[::1], i8[:, ::1], i8[::1], u8[::1], u8[::1], i4[::1]))"
 
 
 @kernel
@@ -206,6 +207,7 @@ def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  
     gain = -1.0
     if not pure and not too_small(settings, numbers, m, W, depth):
         low, high = (bounds[at, LOW] - base) / scale, (bounds[at, HIGH] - base) / scale
+        reseed(rng, node)
         gain = search_scalar(
             data,
             work,
@@ -337,6 +339,7 @@ def consider_vector(data, work, amounts_of, hist, choice, tree, settings, number
     found[node, WEIGHT], found[node, GAIN] = W * numbers[WEIGHT_UNIT], 0.0
     gain = -1.0
     if not pure and not too_small(settings, numbers, m, W, depth):
+        reseed(rng, node)
         gain = search_vector(
             data, work, amounts_of, hist, settings, numbers, rng, s, m, W, T, perm, best, best_bits
         )

@@ -25,6 +25,7 @@ NARROW = 8  # a node with fewer than a share of 1/8 of the rows reads cells row 
 N_TRIED, MIN_SPLIT, MIN_LEAF, MAX_DEPTH, MAX_LEAVES, CRITERION, RANDOM_CUTS, KEEP_ALL, N_SETTINGS = range(9)
 MIN_WEIGHT, MIN_GAIN, UNIT, WEIGHT_UNIT, N_NUMBERS = range(5)
 SQUARED, ENTROPY, POISSON = 0, 1, 2
+BETTER = 1.0 + 1e-6  # times as good as another split is better, and not only rounded otherwise
 
 # A node under way: integers and numbers
 FEATURE, SPLIT, CHILD, BY_LEVELS, N_NODE = range(5)
@@ -53,6 +54,36 @@ def draw(state):  # type: ignore[no-untyped-def]
 def below(state, n):  # type: ignore[no-untyped-def]
     """A random integer from 0 to n - 1, for n below 2^32."""
     return np.int64(((draw(state) >> U(32)) * U(n)) >> U(32))
+
+
+@kernel
+def reseed(state, node):  # type: ignore[no-untyped-def]
+    """Begins the numbers of a node, which depend on nothing but the tree's seed, state[1], and the node's number.
+
+    So a row of weight k and k equal rows, which cost different numbers of draws elsewhere, grow the same tree.
+    """
+    x = state[1] + U(node) * U(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> U(30))) * U(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> U(27))) * U(0x94D049BB133111EB)
+    state[0] = (x ^ (x >> U(31))) | U(1)
+
+
+@kernel
+def draw_column(state, perm, tried, n):  # type: ignore[no-untyped-def]
+    """A column that was not tried yet; perm (2, n) holds the order, and the swaps that made it."""
+    at = tried + below(state, n - tried)
+    j = perm[0, at]
+    perm[0, at], perm[0, tried] = perm[0, tried], j
+    perm[1, tried] = at
+    return j
+
+
+@kernel
+def put_back(perm, tried):  # type: ignore[no-untyped-def]
+    """Undoes the swaps, so that the next node begins with the same order."""
+    for t in range(tried - 1, -1, -1):
+        at = perm[1, t]
+        perm[0, at], perm[0, t] = perm[0, t], perm[0, at]
 
 
 @kernel

@@ -18,6 +18,7 @@ import numpy as np
 from tripos.compute import kernel
 from tripos.compute.intrinsics import log
 from tripos.supervised.trees.forest_rows import (
+    BETTER,
     CRITERION,
     FOUND_BIN,
     FOUND_FEATURE,
@@ -31,9 +32,10 @@ from tripos.supervised.trees.forest_rows import (
     ROW,
     SQUARED,
     WEIGHT_AT,
-    below,
     draw,
+    draw_column,
     lowest_bit,
+    put_back,
     random_cut,
     random_levels,
     read_bins,
@@ -235,7 +237,7 @@ def try_plain(bins, values, m, total, hist):  # type: ignore[no-untyped-def]
 
 @kernel
 def try_pair(cells, stride, j, keys, q, s, found):  # type: ignore[no-untyped-def]
-    """The cut between two rows: its gain, -1 where they share a bin."""
+    """The gain of a cut between two rows, -1 where they share a bin; the bins it lies between go to `found`."""
     a, b = keys[U(s)], keys[U(s) + U(1)]
     x = np.int64(cells[(a & ROW) * U(stride) + U(j)])
     y = np.int64(cells[(b & ROW) * U(stride) + U(j)])
@@ -243,7 +245,7 @@ def try_pair(cells, stride, j, keys, q, s, found):  # type: ignore[no-untyped-de
         return -1.0
     D = np.float64(q[U(s)]) - np.float64(q[U(s) + U(1)])
     w, v = np.float64(np.int64(a >> WEIGHT_AT)), np.float64(np.int64(b >> WEIGHT_AT))
-    found[FOUND_BIN], found[FOUND_SIDE], found[FOUND_LEVELS] = (x + y - 1) // 2, 2, 0
+    found[FOUND_SIDE], found[FOUND_BIN], found[FOUND_LEVELS] = min(x, y), max(x, y), 0
     return D * D * w * v / (w + v)
 
 
@@ -347,17 +349,21 @@ def search_scalar(
     least = max(numbers[MIN_WEIGHT], 0.5)
     limited = settings[MIN_LEAF] > 1 or least > 1.0 or settings[CRITERION] != SQUARED or directions.size > 0
     while tried < n_features and (tried < settings[N_TRIED] or not varied):
-        at = tried + below(rng, n_features - tried)
-        j = perm[at]
-        perm[at], perm[tried] = perm[tried], j
+        j = draw_column(rng, perm, tried, n_features)
         tried += 1
         direction = directions[j] if directions.size else np.int64(2)
         if m == 2 and not limited and not gappy[j] and not categorical[j]:
             gain = try_pair(cells, stride, j, keys, q, s, found) / scale
+            if gain >= 0.0 and settings[RANDOM_CUTS]:
+                found[FOUND_BIN] = random_cut(centers[j], found[FOUND_SIDE], found[FOUND_BIN], rng)
+            elif gain >= 0.0:
+                found[FOUND_BIN] = (found[FOUND_SIDE] + found[FOUND_BIN] - 1) // 2
+            found[FOUND_SIDE] = 2
             if gain >= 0.0:  # as good as any other column's
                 found[FOUND_FEATURE] = j
                 for k in range(found.size):
                     best[k] = found[k]
+                put_back(perm, tried)
                 return gain
             continue
         read_bins(columns, cells, stride, j, keys, s, m, bins)
@@ -374,11 +380,12 @@ def search_scalar(
             found[FOUND_BIN], found[FOUND_SIDE], found[FOUND_LEVELS] = t, 2, 0
             constant = gain < 0.0
         varied |= not constant
-        if gain > most:
+        if gain > (most * BETTER if most > 0.0 else most):
             most = gain
             found[FOUND_FEATURE] = j
             for k in range(found.size):
                 best[k] = found[k]
             for k in range(4):
                 best_bits[k] = bits[k]
+    put_back(perm, tried)
     return max(most, 0.0) if most > -0.5 else -1.0

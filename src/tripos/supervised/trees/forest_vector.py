@@ -30,7 +30,9 @@ from tripos.supervised.trees.forest_rows import (
     WEIGHT_AT,
     below,
     draw,
+    draw_column,
     lowest_bit,
+    put_back,
     random_cut,
     random_levels,
     read_bins,
@@ -260,9 +262,7 @@ def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W,
     n_features, tried, varied, most = columns.shape[0], 0, False, -1e300
     least = max(numbers[MIN_WEIGHT], 0.5)
     while tried < n_features and (tried < settings[N_TRIED] or not varied):
-        at = tried + below(rng, n_features - tried)
-        j = perm[at]
-        perm[at], perm[tried] = perm[tried], j
+        j = draw_column(rng, perm, tried, n_features)
         tried += 1
         read_bins(columns, cells, stride, j, keys, s, m, bins)
         if settings[RANDOM_CUTS]:
@@ -276,13 +276,14 @@ def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W,
                 bins, places, amounts, weights, m, T, W, node, hist, settings, least, categorical[j], by, found, bits
             )  # fmt: skip
         varied |= not constant
-        if score > most:
+        if score > (most + 1e-9 * abs(most) if varied and most > -1e299 else most):
             most = score
             found[FOUND_FEATURE] = j
             for k in range(found.size):
                 best[k] = found[k]
             for k in range(4):
                 best_bits[k] = bits[k]
+    put_back(perm, tried)
     if most <= -1e300:
         return -1.0
     return max(0.0, most - purity_of_node(settings[CRITERION], node, W, T))
