@@ -120,9 +120,6 @@ class HuberRegressor(LinearModel, Regressor):
         "fit_intercept": ["boolean"],
         "tol": [Interval(Real, 0.0, None, closed="left")],
     }
-    exceptions: ClassVar[dict[str, str]] = {
-        "bits": "from some thousands of rows on the last bits may differ from fit to fit; answers agree to 1e-9"
-    }
     needs: ClassVar[Needs] = Needs(scale="standard")
     interpretability: ClassVar[str] = "high"
     state: ClassVar[dict[str, Any]] = {

@@ -32,13 +32,34 @@ CSR_ROWS = 256
 
 
 @kernel
-def near_and_far(y, s, start, sigma, epsilon, eta, slope, root):  # type: ignore[no-untyped-def]
-    """Turns scores into z; writes s_i c_i and sqrt(s_i) [near]; returns sum s_i H(z_i) and sum s_i c_i^2."""
-    one = eta.dtype.type(1)
-    zero = eta.dtype.type(0)
-    two = eta.dtype.type(2)
+def huber_sums(s, start, epsilon, z):  # type: ignore[no-untyped-def]
+    """sum s_i H(z_i) and sum s_i c_i^2, with c the part of z between -epsilon and epsilon."""
+    two = z.dtype.type(2)
     loss = 0.0
     squares = 0.0
+    if s.size == 0:
+        for i in range(z.size):
+            c = min(max(z[i], -epsilon), epsilon)
+            loss += c * (two * z[i] - c)  # z^2 near, 2 epsilon |z| - epsilon^2 far
+            squares += c * c
+        return loss, squares
+    for i in range(z.size):
+        c = min(max(z[i], -epsilon), epsilon)
+        weighted = s[start + i] * c
+        loss += weighted * (two * z[i] - c)
+        squares += weighted * c
+    return loss, squares
+
+
+@kernel
+def near_and_far(y, s, start, sigma, epsilon, eta, slope, root):  # type: ignore[no-untyped-def]
+    """Turns scores into z; writes s_i c_i and sqrt(s_i) [near]; returns sum s_i H(z_i) and sum s_i c_i^2.
+
+    The sums have a loop of their own, which writes nothing: beside writes the compiler asks first whether the arrays
+    overlap, and adds up in another order where an empty `s` happens to lie so that they might.
+    """
+    one = eta.dtype.type(1)
+    zero = eta.dtype.type(0)
     for i in range(eta.size):
         weight = s[start + i] if s.size else one
         z = (y[start + i] - eta[i]) / sigma
@@ -47,9 +68,7 @@ def near_and_far(y, s, start, sigma, epsilon, eta, slope, root):  # type: ignore
         slope[i] = weight * c
         near = weight if abs(z) <= epsilon else zero
         root[i] = np.sqrt(near)
-        loss += weight * c * (two * z - c)  # z^2 near, 2 epsilon |z| - epsilon^2 far
-        squares += weight * c * c
-    return loss, squares
+    return huber_sums(s, start, epsilon, eta)
 
 
 @kernel("F[:, ::1], F[::1], F[::1], F[::1], F, F, F, f8[::1], f8[:, ::1]")
