@@ -15,6 +15,7 @@ import sklearn.linear_model
 import sklearn.naive_bayes
 import sklearn.neighbors
 import sklearn.svm
+import sklearn.tree
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -31,6 +32,7 @@ PEER_MODULES = (
     sklearn.neighbors,
     sklearn.dummy,
     sklearn.svm,
+    sklearn.tree,
     sklearn.kernel_ridge,
 )
 

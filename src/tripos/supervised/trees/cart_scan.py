@@ -34,7 +34,7 @@ WORST = -math.inf
 @kernel(strict=True)
 def allowed(mono, first, a, b):  # type: ignore[no-untyped-def]
     """Whether the means a and b of the two sides keep the direction and the bounds; `first` says if a is the left."""
-    if mono[0] == 0.0:
+    if mono[0] == 0.0 or mono[1] == 0.0:
         return True
     low, high = mono[2], mono[3]
     if a < low or a > high or b < low or b > high:

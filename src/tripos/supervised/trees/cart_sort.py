@@ -48,7 +48,7 @@ def key_of(x):  # type: ignore[no-untyped-def]
 def value_of(key):  # type: ignore[no-untyped-def]
     """The float32 of a key."""
     k = np.uint32(key)
-    return bits_float(k ^ (SIGN if k & SIGN else ALL))
+    return bits_float(np.uint32(k ^ (SIGN if k & SIGN else ALL)))
 
 
 @kernel("F[:, ::1], u4[:, ::1], i8, i8", strict=True)
@@ -208,6 +208,9 @@ def sort_columns(X: Any, categorical: np.ndarray | None = None) -> SortedColumns
         spare, counts = np.empty(n, np.uint64), np.empty((3, 2048), np.int64)
         result = np.empty(n, np.uint64)
         for j in columns:
+            if marks[j]:  # codes are their own keys
+                codes = X[:, j]
+                keys[j] = np.where(np.isnan(codes), MISSING, np.nan_to_num(codes)).astype(np.uint32)
             entries_of(keys[j], spare)
             sort_entries(spare, result, counts)
             first, last = longest_run(result)

@@ -29,6 +29,7 @@ BY_LEVELS, MISSING_LEFT, FEATURE = U(1 << 31), U(1 << 30), U((1 << 30) - 1)
 LEAF_BITS = np.uint32(0x7FC00000)  # NaN
 GROUP = 16  # rows whose steps hide each other's waiting for memory
 ROWS_PER_PIECE = 1 << 13
+LARGEST = 3.4028235e38  # of float32
 
 
 @kernel(strict=True)
@@ -49,11 +50,14 @@ def next_node(nodes, levels, i, x):  # type: ignore[no-untyped-def]
 
 @kernel("u4[:, ::1], u8[:, ::1], F[:, ::1], i8, i8, i8[::1]", strict=True)
 def leaves_of(nodes, levels, X, begin, end, out):  # type: ignore[no-untyped-def]
-    """out[i] becomes the leaf of row i for begin <= i < end; returns whether a cell met was infinite as float32."""
-    wrong = False
+    """out[i] becomes the leaf of row i for begin <= i < end; returns whether a cell is infinite as float32."""
+    wrong = 0
     at = np.empty(GROUP, np.uint64)
     for s in range(begin, end, GROUP):
         m = min(GROUP, end - s)
+        for i in range(s, s + m):
+            for j in range(X.shape[1]):
+                wrong |= abs(X[i, j]) > LARGEST
         for i in range(m):
             at[i] = U(0)
         moving = True
@@ -62,26 +66,25 @@ def leaves_of(nodes, levels, X, begin, end, out):  # type: ignore[no-untyped-def
             for i in range(m):
                 j = U(nodes[at[i], 0]) & FEATURE
                 x = np.float32(X[s + i, j])
-                wrong |= x - x != np.float32(0) and x == x
                 child = next_node(nodes, levels, at[i], x)
                 moving |= child != at[i]
                 at[i] = child
         for i in range(m):
             out[s + i] = np.int64(at[i])
-    return wrong
+    return wrong != 0
 
 
 @kernel("u4[:, ::1], u8[:, ::1], F[::1], i4[::1], i4[::1], F[::1], i8[::1]", strict=True)
 def sparse_leaves(nodes, levels, data, indices, indptr, row, out):  # type: ignore[no-untyped-def]
     """As `leaves_of` for CSR; row is as long as there are columns, and zero."""
-    wrong = False
+    wrong = 0
     for i in range(indptr.size - 1):
         for k in range(indptr[i], indptr[i + 1]):
             row[indices[k]] = data[k]
+            wrong |= abs(data[k]) > LARGEST
         at, child = U(0), U(0)
         while True:
             x = np.float32(row[U(nodes[at, 0]) & FEATURE])
-            wrong |= x - x != np.float32(0) and x == x
             child = next_node(nodes, levels, at, x)
             if child == at:
                 break
@@ -89,7 +92,30 @@ def sparse_leaves(nodes, levels, data, indices, indptr, row, out):  # type: igno
         out[i] = np.int64(at)
         for k in range(indptr[i], indptr[i + 1]):
             row[indices[k]] = row.dtype.type(0)
-    return wrong
+    return wrong != 0
+
+
+@dataclass(frozen=True, eq=False)
+class TreeArrays:
+    """A fitted tree under scikit-learn's names; nodes in depth-first order, -1 and -2 where there is no child or column."""
+
+    children_left: np.ndarray
+    children_right: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    impurity: np.ndarray
+    n_node_samples: np.ndarray
+    weighted_n_node_samples: np.ndarray
+    value: np.ndarray
+    missing_go_to_left: np.ndarray
+    n_features: int
+    n_outputs: int
+    n_leaves: int
+    max_depth: int
+
+    @property
+    def node_count(self) -> int:
+        return len(self.feature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +132,6 @@ class CartTree:
     rows : uint32 ndarray of shape (n_nodes,)
     impurities : float64 ndarray of shape (n_nodes,), or (0,) where they follow from `values`
     weights : float64 ndarray of shape (n_nodes,), or (0,) where they are `rows`
-    gains : float64 ndarray of shape (n_features,)
-        Impurity decrease times weight, of all splits on each column.
     n_features : int
     """
 
@@ -117,7 +141,6 @@ class CartTree:
     rows: np.ndarray
     impurities: np.ndarray
     weights: np.ndarray
-    gains: np.ndarray
     n_features: int
 
     state: ClassVar[dict[str, Spec]] = {
@@ -127,14 +150,18 @@ class CartTree:
         "rows": Array("u", ("nodes",)),
         "impurities": Array("f", (None,)),
         "weights": Array("f", (None,)),
-        "gains": Array("f", (None,), low=0.0),
         "n_features": Number("i", low=1),
     }
 
     def _check_state(self) -> None:
         """What walking relies on: children behind their parents, known columns and levels."""
         nodes, n = self.nodes, len(self.nodes)
-        if n < 1 or nodes.dtype != np.uint32 or self.levels.dtype != np.uint64 or self.rows.dtype != np.uint32:
+        if (
+            n < 1
+            or nodes.dtype != np.uint32
+            or self.levels.dtype != np.uint64
+            or self.rows.dtype != np.uint32
+        ):
             raise ValueError("nodes, levels and rows must be uint32, uint64 and uint32, and not empty")
         at, right = np.arange(n), self.right.astype(np.int64)
         leaf = self.is_leaf
@@ -151,8 +178,6 @@ class CartTree:
             raise ValueError("a threshold is NaN")
         if len(self.impurities) not in (0, n) or len(self.weights) not in (0, n):
             raise ValueError("impurities and weights must have an entry a node, or none")
-        if len(self.gains) != self.n_features:
-            raise ValueError(f"gains has {len(self.gains)} entries for {self.n_features} columns")
 
     # ---- its arrays ----------------------------------------------------------------------------------
 
@@ -206,7 +231,7 @@ class CartTree:
         left = np.where(leaf, -1, at + 1).astype(np.int32)
         right = np.where(leaf, -1, self.right).astype(np.int32)
         total = weights * impurities
-        gains = np.where(leaf, 0.0, total - total[np.where(leaf, 0, at + 1)] * 1.0 - total[self.right])
+        gains = np.where(leaf, 0.0, total - total[np.where(leaf, 0, at + 1)] - total[self.right])
         gains[leaf] = 0.0
         return Nodes(
             starts=np.array([0, n], dtype=np.int64),
@@ -242,8 +267,7 @@ class CartTree:
         levels = self.levels[nodes[by_levels, 1]]
         nodes[by_levels, 1] = np.arange(len(levels))
         some = [v[kept] if len(v) else v for v in (self.impurities, self.weights)]
-        gains = self.gains  # made anew by the model, which knows the impurities
-        return CartTree(nodes, levels, self.values[kept], self.rows[kept], *some, gains, self.n_features)
+        return CartTree(nodes, levels, self.values[kept], self.rows[kept], *some, self.n_features)
 
     # ---- prediction ------------------------------------------------------------------------------------
 
