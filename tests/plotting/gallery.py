@@ -33,7 +33,14 @@ def gallery(n=50_000, seed=0):
         }
         for name, pace in (("adam", 500), ("sgd", 2000))
     }
+
+    def plane(points):
+        return points @ np.array([1.0, 2.0]) - 8.0
+
     return {
+        "margin_plane": (plotting.margin_plane, (plane, petals, iris.target > 1), {"support": [0, 70, 120]}),
+        "margin_losses": (plotting.margin_losses, (x - 2,), {}),
+        "boundary_grid": (plotting.boundary_grid, (lambda C, gamma: plane, petals, iris.target > 1), {}),
         "confusion_matrix": (plotting.confusion_matrix, ([[963, 3], [11, 138]], ["ham", "spam"]), {}),
         "confusion_matrix of 60": (plotting.confusion_matrix, (many,), {}),
         "roc_curve": (plotting.roc_curve, (fpr, tpr), {"area": 0.87}),

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from tripos.plotting.regression import predicted_vs_actual as predicted_vs_actual
     from tripos.plotting.regression import residuals as residuals
     from tripos.plotting.regression import simple_fit as simple_fit
+    from tripos.plotting.svm import boundary_grid as boundary_grid
+    from tripos.plotting.svm import margin_losses as margin_losses
+    from tripos.plotting.svm import margin_plane as margin_plane
     from tripos.plotting.theme import use as use
     from tripos.plotting.trees import contributions as contributions
     from tripos.plotting.trees import tree_diagram as tree_diagram
@@ -87,6 +90,7 @@ _STAGES: dict[str, tuple[str, ...]] = {
     ),
     "optimization": ("descent_paths", "loss_race", "zig_zag"),
     "page": ("svg",),
+    "svm": ("boundary_grid", "margin_losses", "margin_plane"),
     "theme": ("use",),
     "trees": ("contributions", "tree_diagram", "waterfall"),
 }

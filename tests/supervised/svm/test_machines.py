@@ -289,3 +289,17 @@ def test_a_small_cache_changes_no_answer(spambase):
 def test_linear_coefficients_are_those_of_libsvm(letters):
     ours, theirs = both("SVC", {"kernel": "linear", "tol": 1e-6}, letters.X, letters.y)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-3)
+
+
+def test_each_figure_is_drawn_and_one_that_cannot_be_is_refused(digits):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    y = np.where((X**2).sum(axis=1) > 1.2, "out", "in")
+    model = SVC(gamma=0.5).fit(X, y)
+    for kind in (None, "margin", "losses", "effect", "steps"):
+        assert model.plot(kind=kind, X=X, y=y).figure is not None
+    assert model.plot().get_legend() is not None
+    with pytest.raises(ValueError, match="pass X and y"):
+        model.plot(kind="effect")
+    with pytest.raises(ValueError, match="two classes of two features"):
+        SVC().fit(digits.X[:60], digits.y[:60]).plot(kind="margin")

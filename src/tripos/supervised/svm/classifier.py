@@ -11,10 +11,12 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import Hidden, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 
+from tripos import plotting
 from tripos.base import Classifier, Training
 from tripos.compute.executor import map_tasks
 from tripos.compute.threads import thread_count
@@ -268,6 +270,60 @@ class PairwiseClassifier(KernelMachine, Classifier):
             for a, b in zip(self._starts[:-1], self._starts[1:])
         ]
         return np.array([parts[i][j - 1] + parts[j][i] for i, j in combinations(range(n_classes), 2)])
+
+    # ---- figures ---------------------------------------------------------------------------------
+
+    def plot(self, ax: Any = None, *, kind: str | None = None, X: Any = None, y: Any = None) -> Any:
+        """A figure of the machine.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        kind : {"margin", "losses", "effect", "steps"}, optional
+            "margin" (default for two classes in the plane): boundary, margin and support vectors, over X and y where
+            given. "losses": hinge and log loss over the margins of X and y (of the support vectors by default). "effect":
+            small boundaries of fits to X and y for several C and gamma. "steps": the dual objective as the fit went.
+        X : array-like of shape (n_rows, n_features), optional
+        y : array-like of shape (n_rows,), optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        plane = (
+            len(self.classes_) == 2
+            and self.support_vectors_.shape[1] == 2
+            and self._n_inputs() == 2
+            and self._plain
+        )
+        if kind is None:
+            kind = "margin" if plane else "steps"
+        if kind == "steps":
+            return super().plot(ax=ax)
+        if kind not in ("margin", "losses", "effect"):
+            raise ValueError(f'kind must be "margin", "losses", "effect" or "steps", got {kind!r}')
+        if len(self.classes_) != 2 or (kind != "losses" and not plane):
+            raise ValueError(
+                f"kind={kind!r} needs two classes" + (" of two features" if kind != "losses" else "")
+            )
+        if X is None:
+            if kind == "effect" or not self._plain:
+                raise ValueError(f"kind={kind!r} needs the rows: pass X and y")
+            X, y = self.support_vectors_, np.repeat(self.classes_, self.n_support_)
+        if kind == "losses":
+            sign = np.where(np.asarray(y) == self.classes_[1], 1.0, -1.0)
+            return plotting.margin_losses(sign * self.decision_function(X), ax=ax)
+        if kind == "effect":
+            return plotting.boundary_grid(lambda C, gamma: self._refitted(C, gamma, X, y), X, y, ax=ax)
+        sign = np.where(np.asarray(y) == self.classes_[1], 1.0, -1.0)
+        held = np.flatnonzero(sign * self.decision_function(X) <= 1.0 + self.tol)
+        names = self.encoded_feature_names_
+        return plotting.margin_plane(self.decision_function, X, y, support=held, names=names, ax=ax)
+
+    def _refitted(self, C: float, gamma: float, X: Any, y: Any) -> Any:
+        parameters = {"C": C} if hasattr(self, "C") else {}
+        return clone(self).set_params(gamma=gamma, **parameters).fit(X, y).decision_function
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -211,7 +211,7 @@ class KernelRidge(Regressor):
         self._plain = self._kernel is not None and isinstance(self.X_fit_, np.ndarray)
         if self._kernel is not None:
             k = self._kernel
-            self._few = (self.X_fit_, squared_norms(self.X_fit_), self._coef, np.array([0, n]))
+            self._few: Any = None  # made when single rows are asked for
             self._settings = (k.code, k.gamma, k.coef0, k.degree)
 
     def _check_state(self) -> None:
@@ -237,8 +237,13 @@ class KernelRidge(Regressor):
         """
         X = self._input(X)
         if self._plain and type(X) is np.ndarray and X.shape[0] <= FEW:
-            sums = np.empty((X.shape[0], 1, len(self._coef)))
-            few_sums(X if X.dtype == np.float64 else X.astype(np.float64), *self._few, *self._settings, sums)
+            if self._few is None:
+                V = self.X_fit_
+                starts = np.array([0, self.rows_fit_])
+                self._few = np.ascontiguousarray(V.T), squared_norms(V), self._coef, starts
+            sums, values = np.empty((X.shape[0], 1, len(self._coef))), np.empty(self.rows_fit_)
+            Z = X if X.dtype == np.float64 else X.astype(np.float64)
+            few_sums(Z, *self._few, *self._settings, values, sums)
             found = sums[:, 0]
         else:
             found = self._many(X)
