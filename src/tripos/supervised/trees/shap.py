@@ -34,6 +34,7 @@ from tripos.compute.threads import parallel
 from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.walk import goes_left, leaves, parents, splits
 
+U = np.uint64
 ROWS = 32  # that walk together
 WORK = 4e7  # node x point x row steps of one call, some 0.05 s
 
@@ -90,56 +91,72 @@ def asked_above(i, feature, features, parent):  # type: ignore[no-untyped-def]
     return np.int32(-1)
 
 
-@kernel
-def enter(  # type: ignore[no-untyped-def]
-    c, d, o_d, op, z, zp, points, Q, P
-):  # fmt: skip
-    """P at depth d of the walk from that at d - 1: the factor of the edge into c, in place of the one it follows."""
-    for q in range(Q):
-        t = points[q]
-        u = 1.0 - t
-        if zp < 0.0:  # the column's first edge
-            r1, r0 = t + u * z, u * z
-            for i in range(ROWS):
-                P[d, q, i] = P[d - 1, q, i] * (r1 if o_d[i] > 0.5 else r0)
-        else:
-            before = 1.0 / (t + u * zp)
-            r1, r0, r00 = (t + u * z) * before, u * z * before, (z / zp if zp > 0.0 else 0.0)
-            for i in range(ROWS):
-                r = r1 if o_d[i] > 0.5 else r0
-                P[d, q, i] = P[d - 1, q, i] * (r if op[i] > 0.5 else r00)
+# What follows runs for every edge and point. It takes flat arrays with offsets: a slice costs two atomic counts of
+# references, which took more time than the 32 rows.
 
 
 @kernel
-def share_out(d, o_d, op, z, zp, points, Q, S, total):  # type: ignore[no-untyped-def]
-    """Adds to total[i] what the edge at depth d gives its column, and S to the edge above."""
-    for q in range(Q):
-        t = points[q]
-        a1, a0 = (1.0 - z) / (t + (1.0 - t) * z), -1.0 / (1.0 - t)
-        if zp < 0.0:
-            for i in range(ROWS):
-                total[i] += S[d, q, i] * (a1 if o_d[i] > 0.5 else a0)
-                S[d - 1, q, i] += S[d, q, i]
-        else:
-            before = (1.0 - zp) / (t + (1.0 - t) * zp)
-            b1, b0 = a1 - before, a0 - before
-            for i in range(ROWS):
-                b = b1 if o_d[i] > 0.5 else b0
-                total[i] += S[d, q, i] * (b if op[i] > 0.5 else 0.0)
-                S[d - 1, q, i] += S[d, q, i]
+def factors(o, here, before, z, zp, t, r):  # type: ignore[no-untyped-def]
+    """What an edge multiplies P by at the point t, for each row: its factor, in place of the one it follows."""
+    u = 1.0 - t
+    if zp < 0.0:  # the column's first edge
+        r0 = u * z
+        for i in range(U(ROWS)):
+            r[i] = r0 + o[here + i] * t
+    else:
+        divisor = 1.0 / (t + u * zp)
+        r0, r00 = u * z * divisor, (z / zp if zp > 0.0 else 0.0)
+        step, jump = t * divisor, r0 - r00
+        for i in range(U(ROWS)):
+            r[i] = r00 + o[before + i] * jump + o[here + i] * step
 
 
 @kernel
-def decide(x, i, thresholds, missing_left, levels, level_bits, out):  # type: ignore[no-untyped-def]
-    """out[r] = 1 where cell x[r] goes left at node i, else 0."""
+def multiply(P, above, r, here):  # type: ignore[no-untyped-def]
+    for i in range(U(ROWS)):
+        P[here + i] = P[above + i] * r[i]
+
+
+@kernel
+def share_out(S, below, above, o, here, before, z, zp, t, phi, column):  # type: ignore[no-untyped-def]
+    """Adds to phi what the sums below an edge give its column at the point t, and the sums to those above."""
+    a0 = -1.0 / (1.0 - t)
+    a1 = (1.0 - z) / (t + (1.0 - t) * z) - a0
+    if zp < 0.0:
+        for i in range(U(ROWS)):
+            phi[column + i] += S[below + i] * (a0 + o[here + i] * a1)
+    else:
+        a0 -= (1.0 - zp) / (t + (1.0 - t) * zp)
+        for i in range(U(ROWS)):
+            phi[column + i] += S[below + i] * (o[before + i] * a0 + o[here + i] * a1)
+    for i in range(U(ROWS)):
+        S[above + i] += S[below + i]
+
+
+@kernel
+def decide(x, start, i, thresholds, missing_left, levels, level_bits, out, to):  # type: ignore[no-untyped-def]
+    """out[to + r] = 1 where cell x[start + r] goes left at node i, else 0."""
     if levels[i] < 0:
         t, m = thresholds[i], np.float64(missing_left[i])
-        for r in range(ROWS):
-            side = 1.0 if x[r] <= t else 0.0
-            out[r] = m if x[r] != x[r] else side
+        for r in range(U(ROWS)):
+            side = 1.0 if x[start + r] <= t else 0.0
+            out[to + r] = m if x[start + r] != x[start + r] else side
     else:
-        for r in range(ROWS):
-            out[r] = 1.0 if goes_left(x[r], i, thresholds, missing_left, levels, level_bits) else 0.0
+        for r in range(U(ROWS)):
+            left = goes_left(x[start + r], i, thresholds, missing_left, levels, level_bits)
+            out[to + r] = 1.0 if left else 0.0
+
+
+@kernel
+def on_side(left_of, above, is_left, first, o, here, before):  # type: ignore[no-untyped-def]
+    """Whether rows pass an edge and, unless it is its column's first, the edge of that column above it."""
+    sign, shift = (1.0, 0.0) if is_left else (-1.0, 1.0)
+    if first:
+        for i in range(U(ROWS)):
+            o[here + i] = shift + sign * left_of[above + i]
+    else:
+        for i in range(U(ROWS)):
+            o[here + i] = (shift + sign * left_of[above + i]) * o[before + i]
 
 
 SPLITS = "i4[::1], f8[::1], i4[::1], b1[::1], i4[::1], u8[:, ::1]"
@@ -156,53 +173,54 @@ def shap_rows(  # type: ignore[no-untyped-def]
     p = Z.shape[1]
     most = points.shape[1]
     K = out.shape[2] if k < 0 else 1
-    x, phi = np.empty((p, ROWS)), np.empty((K * p, ROWS))
-    P, S = np.empty((deepest + 1, most, ROWS)), np.empty((deepest + 1, most, ROWS))
-    left_of, o = np.empty((deepest + 1, ROWS)), np.empty((deepest + 1, ROWS))
+    R, level = U(ROWS), U(ROWS * most)  # entries of a row block, and of a depth
+    x, phi = np.empty(p * ROWS), np.empty(K * p * ROWS)
+    P, S = np.empty((deepest + 1) * most * ROWS), np.empty((deepest + 1) * most * ROWS)
+    left_of, o, r = np.empty((deepest + 1) * ROWS), np.empty((deepest + 1) * ROWS), np.empty(ROWS)
     for s in range(start, end, ROWS):
         m = min(ROWS, end - s)
         for j in range(p):
             for i in range(ROWS):
-                x[j, i] = Z[s + min(i, m - 1), j]
-        for j in range(K * p):
-            for i in range(ROWS):
-                phi[j, i] = 0.0
+                x[j * ROWS + i] = Z[s + min(i, m - 1), j]
+        for j in range(phi.size):
+            phi[j] = 0.0
         for t in range(first, last):
-            column = p * (t % K)
+            output = p * (t % K)
             Q = n_points[t]
-            at, w = points[Q], point_weights[Q]
-            for q in range(Q):
-                for i in range(ROWS):
-                    P[0, q, i] = 1.0
+            for i in range(U(Q) * R):
+                P[i] = 1.0
             for e in range(event_starts[t], event_starts[t + 1]):
                 going_down = events[e] >= 0
                 c = np.int64(events[e] if going_down else -events[e] - 1)
-                d = depth[c]
+                d, is_leaf = np.int64(depth[c]), features[c] < 0
                 if d > 0:
-                    above = np.int64(parent[c])
-                    before = np.int64(previous[c])
+                    above, before = np.int64(parent[c]), np.int64(previous[c])
                     zp = z[before] if before >= 0 else -1.0
-                    op = o[depth[before] if before >= 0 else 0]
+                    passed = U(depth[before] if before >= 0 else 0) * R
+                    here, over = U(d) * R, U(d - 1) * R
+                    column = U(output + features[above]) * R
                 if going_down:
                     if d > 0:
-                        is_left = left[above] == c
-                        for i in range(ROWS):
-                            side = left_of[d - 1, i] if is_left else 1.0 - left_of[d - 1, i]
-                            o[d, i] = side if before < 0 else side * op[i]
-                        enter(c, d, o[d], op, z[c], zp, at, Q, P)
-                    if features[c] >= 0:
-                        row = x[features[c]]
-                        decide(row, c, thresholds, missing_left, levels, level_bits, left_of[d])
+                        on_side(left_of, over, left[above] == c, before < 0, o, here, passed)
+                        for q in range(Q):
+                            factors(o, here, passed, z[c], zp, points[Q, q], r)
+                            multiply(P, U(d - 1) * level + U(q) * R, r, U(d) * level + U(q) * R)
+                    if not is_leaf:
+                        row = U(features[c]) * R
+                        decide(x, row, c, thresholds, missing_left, levels, level_bits, left_of, U(d) * R)
                     for q in range(Q):
-                        scale = v[c] * w[q] if features[c] < 0 else 0.0
-                        for i in range(ROWS):
-                            S[d, q, i] = P[d, q, i] * scale
+                        scale = v[c] * point_weights[Q, q] if is_leaf else 0.0
+                        place = U(d) * level + U(q) * R
+                        for i in range(R):
+                            S[place + i] = P[place + i] * scale
                 elif d > 0:
-                    share_out(d, o[d], op, z[c], zp, at, Q, S, phi[column + features[above]])
+                    for q in range(Q):
+                        place, up = U(d) * level + U(q) * R, U(d - 1) * level + U(q) * R
+                        share_out(S, place, up, o, here, passed, z[c], zp, points[Q, q], phi, column)
         for i in range(m):
             for j in range(p):
                 for o_k in range(K):
-                    out[s + i, j, max(k, 0) + o_k] += phi[o_k * p + j, i]
+                    out[s + i, j, max(k, 0) + o_k] += phi[(o_k * p + j) * ROWS + i]
 
 
 @kernel(f"f8[:, ::1], {SPLITS}, {PLAN}, f8[::1], f8[::1], i8, i8, i8, i8, i8, i8, f8[:, :, :, ::1]")
@@ -214,47 +232,45 @@ def interaction_rows(  # type: ignore[no-untyped-def]
     """Adds half of what each pair of columns gets together to out[start:end, :, :, k], upper triangle."""
     p = Z.shape[1]
     most = points.shape[1]
-    x = np.empty((p, ROWS))
-    P, A = np.empty((deepest + 1, most, ROWS)), np.empty((deepest + 1, most, ROWS))
-    left_of, o = np.empty((deepest + 1, ROWS)), np.empty((deepest + 1, ROWS))
+    R, level = U(ROWS), U(ROWS * most)
+    x = np.empty(p * ROWS)
+    P, A = np.empty((deepest + 1) * most * ROWS), np.empty((deepest + 1) * most * ROWS)
+    left_of, o, r = np.empty((deepest + 1) * ROWS), np.empty((deepest + 1) * ROWS), np.empty(ROWS)
     column, live = np.empty(deepest + 1, np.int64), np.empty(deepest + 1, np.bool_)
     on_path = np.empty(deepest + 1, np.int64)
-    T, total = np.empty((most, ROWS)), np.empty(ROWS)
+    T, total = np.empty(most * ROWS), np.empty(ROWS)
     for s in range(start, end, ROWS):
         m = min(ROWS, end - s)
         for j in range(p):
             for i in range(ROWS):
-                x[j, i] = Z[s + min(i, m - 1), j]
+                x[j * ROWS + i] = Z[s + min(i, m - 1), j]
         for t in range(first, last):
             Q = n_points[t]
-            at, w = points[Q], point_weights[Q]
-            for q in range(Q):
-                for i in range(ROWS):
-                    P[0, q, i] = 1.0
+            for i in range(U(Q) * R):
+                P[i] = 1.0
             for e in range(event_starts[t], event_starts[t + 1]):
                 if events[e] < 0:
                     continue
                 c = np.int64(events[e])
-                d = depth[c]
+                d = np.int64(depth[c])
                 if d > 0:
-                    above = np.int64(parent[c])
-                    before = np.int64(previous[c])
+                    above, before = np.int64(parent[c]), np.int64(previous[c])
                     zp = z[before] if before >= 0 else -1.0
-                    op = o[depth[before] if before >= 0 else 0]
-                    is_left = left[above] == c
-                    for i in range(ROWS):
-                        side = left_of[d - 1, i] if is_left else 1.0 - left_of[d - 1, i]
-                        o[d, i] = side if before < 0 else side * op[i]
-                    enter(c, d, o[d], op, z[c], zp, at, Q, P)
+                    passed = U(depth[before] if before >= 0 else 0) * R
+                    here, over = U(d) * R, U(d - 1) * R
+                    on_side(left_of, over, left[above] == c, before < 0, o, here, passed)
                     on_path[d], column[d] = c, features[above]
                     for q in range(Q):
-                        a1 = (1.0 - z[c]) / (at[q] + (1.0 - at[q]) * z[c])
-                        a0 = -1.0 / (1.0 - at[q])
-                        for i in range(ROWS):
-                            A[d, q, i] = a1 if o[d, i] > 0.5 else a0
+                        place, at = U(d) * level + U(q) * R, points[Q, q]
+                        factors(o, here, passed, z[c], zp, at, r)
+                        multiply(P, U(d - 1) * level + U(q) * R, r, place)
+                        a0 = -1.0 / (1.0 - at)
+                        a1 = (1.0 - z[c]) / (at + (1.0 - at) * z[c]) - a0
+                        for i in range(R):
+                            A[place + i] = a0 + o[here + i] * a1
                 if features[c] >= 0:
-                    row = x[features[c]]
-                    decide(row, c, thresholds, missing_left, levels, level_bits, left_of[d])
+                    row = U(features[c]) * R
+                    decide(x, row, c, thresholds, missing_left, levels, level_bits, left_of, U(d) * R)
                     continue
                 for a in range(1, d + 1):
                     live[a] = True
@@ -264,20 +280,22 @@ def interaction_rows(  # type: ignore[no-untyped-def]
                     if not live[a]:
                         continue
                     for q in range(Q):
-                        scale = 0.5 * v[c] * w[q]
-                        for i in range(ROWS):
-                            T[q, i] = P[d, q, i] * A[a, q, i] * scale
+                        scale = 0.5 * v[c] * point_weights[Q, q]
+                        one, leaf = U(a) * level + U(q) * R, U(d) * level + U(q) * R
+                        for i in range(R):
+                            T[U(q) * R + i] = P[leaf + i] * A[one + i] * scale
                     for b in range(a + 1, d + 1):
                         if not live[b]:
                             continue
-                        for i in range(ROWS):
+                        for i in range(R):
                             total[i] = 0.0
                         for q in range(Q):
-                            for i in range(ROWS):
-                                total[i] += T[q, i] * A[b, q, i]
-                        one, other = min(column[a], column[b]), max(column[a], column[b])
+                            other = U(b) * level + U(q) * R
+                            for i in range(R):
+                                total[i] += T[U(q) * R + i] * A[other + i]
+                        low, high = min(column[a], column[b]), max(column[a], column[b])
                         for i in range(m):
-                            out[s + i, one, other, k if k >= 0 else t % out.shape[3]] += total[i]
+                            out[s + i, low, high, k if k >= 0 else t % out.shape[3]] += total[i]
 
 
 @dataclass(frozen=True, eq=False)
