@@ -33,7 +33,7 @@ from tripos.objective.losses import PointwiseLoss
 from tripos.optimization.dual_coordinate import SIDED, SQUARED
 from tripos.optimization.result import Result, Stopping
 
-GROWTH = 4.0  # of 1 / tau from one round to the next
+GROWTH, TUBE_GROWTH = 4.0, 16.0  # of 1 / tau from one round to the next: of hinges, and of tubes about a target
 LARGEST_TAU = 1.0  # the first one, in units of the targets' scale
 SMALLEST_TAU = 1e-8
 ROUND_STEPS = 60
@@ -397,7 +397,9 @@ class MarginNewton:
             What P is multiplied by in the history.
         """
         smooth = self.loss.code in SQUARED
-        spread = 1.0 if self.loss.code in SIDED else max(float(np.std(self.t)), 1e-12)
+        sided = self.loss.code in SIDED
+        spread = 1.0 if sided else max(float(np.std(self.t)), 1e-12)
+        growth = GROWTH if sided else TUBE_GROWTH
         tau = 0.0 if smooth else LARGEST_TAU * spread
         P = float(np.abs(self.c) @ np.abs(self.t)) or 1.0  # an upper bound or so, to begin with
         best, steps, least, near = 1.0, 0, SMALLEST_TAU * spread, stopping.precision
@@ -422,7 +424,7 @@ class MarginNewton:
                         f"{stopping.precision:.3g} was asked for"
                     )
                 else:
-                    tau /= GROWTH if ended else 1.0
+                    tau /= growth if ended else 1.0
                     near *= 0.01 if smooth and ended else 1.0
                     continue
             said = reason or f"the duality gap, {relative:.3g} of the objective, is small enough"
