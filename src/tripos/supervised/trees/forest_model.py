@@ -88,7 +88,6 @@ class ForestModel(Columns):
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     }
     state: ClassVar[Mapping[str, Any]] = {
-        "baseline_": None,
         "forest_": Nested("LeafForest"),
         "n_outputs_": Number("i", low=1),
         "oob_score_": Number("f", optional=True, finite=False),
@@ -254,6 +253,7 @@ class ForestModel(Columns):
 
     def _set_leaves(self, binning: Binning, forest: LeafForest) -> None:
         self.binning_, self.forest_ = binning, forest
+        self.baseline_ = np.zeros(forest.n_outputs)  # what answers are added to
         self._leaves = LeafWalker(forest, binning)
 
     def _set_out_of_bag(
