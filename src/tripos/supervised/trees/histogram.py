@@ -27,7 +27,7 @@ U = np.uint64
 LOW = np.int64(0xFFFFFFFF)
 AHEAD = 32  # rows that are fetched before they are needed
 BLOCK = 2048  # sums of a block of eight features
-PARALLEL_WORK = 400_000  # additions below which one thread does all
+PARALLEL_WORK = 1_500_000  # additions, about half a millisecond of work, below which one thread does all
 GATHERED = 1 << 13  # rows of one gathering: their packed gradients stay in the first-level cache
 
 
@@ -146,31 +146,26 @@ def histogram(
 
     With `counting` each row counts 1 instead of its gradients.
 
-    Pieces are blocks of features; where there are too few, the rows are halved as well and the parts added up.
+    Pieces are parts of the rows, whose histograms are added up: a piece for each block of features gathered the
+    gradients anew for each, and two threads took longer than one.
     """
-    blocks = len(words)
-    threads = thread_count()
+    blocks, threads = len(words), thread_count()
     if threads == 1 or (end - start) * blocks * 8 < PARALLEL_WORK:
         clear(h, 0, h.size)
         _add(words, 0, blocks, rows, packed, start, end, counting, h)
         return
-    parts = 1 if blocks >= 2 * threads else -(-2 * threads // blocks)
+    parts = threads if (end - start) * blocks * 8 < 4 * PARALLEL_WORK * threads else 2 * threads
     edges = np.linspace(start, end, parts + 1).astype(np.int64)
+    others = np.empty((parts - 1, h.size), np.int64)
 
-    def piece(task: tuple[int, int]) -> None:
-        b, part = task
-        if part == 0:
-            clear(h, BLOCK * b, BLOCK * (b + 1))
-            _add(words, b, b + 1, rows, packed, int(edges[0]), int(edges[1]), counting, h)
-        else:
-            own = others[b, part - 1]
-            _add(words[b : b + 1], 0, 1, rows, packed, int(edges[part]), int(edges[part + 1]), counting, own)
+    def piece(part: int) -> None:
+        own = others[part - 1] if part else h
+        clear(own, 0, own.size)
+        _add(words, 0, blocks, rows, packed, int(edges[part]), int(edges[part + 1]), counting, own)
 
-    others = np.zeros((blocks, parts - 1, BLOCK), np.int64)
-    parallel(piece, [(b, part) for b in range(blocks) for part in range(parts)])
-    for b in range(blocks):
-        for other in others[b]:
-            add_part(h, other, BLOCK * b, BLOCK * (b + 1))
+    parallel(piece, range(parts))
+    for other in others:
+        add_part(h, other, 0, h.size)
 
 
 def _add(
