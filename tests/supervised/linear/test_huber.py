@@ -130,3 +130,16 @@ def test_the_passes_equal_scikit_learns_value_and_gradient(sparse, weighted):
 def _csr(X):
     matrix = sp.csr_array(X)
     return matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+
+
+def test_the_same_bits_wherever_the_rows_lie_in_memory():
+    """Loops that add up and write took another order where an empty array of weights lay near the temporaries."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40_000, 6))
+    y = X @ rng.normal(size=6) + rng.standard_t(2, size=len(X))
+    found = set()
+    for k in range(4):
+        kept = [np.empty(1 + 997 * k) for _ in range(3)]  # so that the next arrays lie elsewhere
+        found.add(HuberRegressor().fit(X, y).coef_.tobytes())
+        assert len(kept) == 3
+    assert len(found) == 1
