@@ -248,7 +248,8 @@ class BallTree:
 
         def work(queries: Indices) -> None:
             scratch: Any = np.empty(DEEPEST, np.int64), np.empty(DEEPEST), np.empty(self._leaf)
-            nearest_in_balls(*self._tree, self.metric.code, self.metric.p, Q, queries, D, I, *scratch)
+            arguments: Any = (*self._tree, self.metric.code, self.metric.p, Q, queries, D, I, *scratch)
+            nearest_in_balls(*arguments)
 
         step = max(1, min(PIECE, len(Q) // thread_count(n_jobs)))
         parallel(work, [which[s : s + step] for s in range(0, len(Q), step)], n_jobs)
@@ -264,7 +265,8 @@ class BallTree:
             scratch: Any = np.empty(DEEPEST, np.int64), np.empty(self._leaf)
             while True:
                 query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
-                count = within_balls(*what, start, stop, *scratch, query, row, distance)
+                arguments: Any = (*what, start, stop, *scratch, query, row, distance)
+                count = within_balls(*arguments)
                 if count <= room:
                     return query[:count].copy(), row[:count].copy(), distance[:count].copy()
                 room = count

@@ -402,7 +402,8 @@ class NNDescent:
             np.empty(size, np.uint8),
             np.zeros(self.n_rows, np.int32),
         )
-        walk(*graph, Q, first, last, *scratch)
+        arguments: Any = (*graph, Q, first, last, *scratch)
+        walk(*arguments)
 
     def within(self, Q: npt.NDArray[Any], radius: float, n_jobs: int | None = None) -> Found:
         """All rows within a radius, exactly: by looking at all of them."""
