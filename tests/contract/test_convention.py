@@ -37,7 +37,7 @@ PEER_MODULES = (
 )
 
 
-OWN = ("NaiveBayes", "BoostedTreesClassifier", "BoostedTreesRegressor",)  # classes that scikit-learn does not have
+OWN = ("NaiveBayes", "BoostedTreesClassifier", "BoostedTreesRegressor")  # classes that scikit-learn does not have
 
 
 def peer_of(cls: type) -> type | None:

@@ -70,7 +70,7 @@ class C45Classifier(MultiwayModel):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from tripos import C45Classifier
+    >>> from tripos.supervised.trees.c45 import C45Classifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> print(C45Classifier().fit(X, y).export_text())
     petal width (cm) <= 0.6: 0 (50)

@@ -64,7 +64,7 @@ class ID3Classifier(MultiwayModel):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos import ID3Classifier
+    >>> from tripos.supervised.trees.id3 import ID3Classifier
     >>> X = np.array([["sunny", "weak"], ["sunny", "strong"], ["rain", "weak"], ["rain", "strong"]], dtype=object)
     >>> print(ID3Classifier().fit(X, ["yes", "yes", "yes", "no"]).export_text())
     x0 = rain:
