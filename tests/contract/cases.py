@@ -66,7 +66,6 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"loss": "hinge"},
         {"penalty": "l1", "dual": False},
         {"class_weight": "balanced"},
-        {"multi_class": "crammer_singer"},
     ],
     "LinearSVR": [{"loss": "squared_epsilon_insensitive", "epsilon": 0.1}, {"epsilon": 0.2}],
     "SVC": [

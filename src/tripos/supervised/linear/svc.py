@@ -48,8 +48,9 @@ class LinearSVC(LinearModel, Classifier):
     dual : bool or "auto", default="auto"
         Accepted where scikit-learn accepts it; the solution is the same.
     tol : float, default=1e-4
-        At 1e-4 the objective is within some 1e-9 of its minimum, relative to it ("crammer_singer": 1e-6), and
-        proportionally otherwise.
+        Bounds the duality gap relative to the objective. At 1e-4 that is 1e-9; for the hinge and more than 20,000
+        stored entries outside small tables 1e-7; for "crammer_singer" 3e-6, or every row within tol / 5 of its
+        optimality. Smaller in proportion to tol, down to rounding.
     C : float, default=1.0
         Weight of the loss against the penalty.
     multi_class : {"ovr", "crammer_singer"}, default="ovr"

@@ -39,7 +39,8 @@ class LinearSVR(LinearModel, Regressor):
     epsilon : float, default=0.0
         Half the width of the tube inside which residuals do not count, in units of y.
     tol : float, default=1e-4
-        At 1e-4 the objective is within some 1e-9 of its minimum, relative to it, and proportionally otherwise.
+        Bounds the duality gap relative to the objective. At 1e-4 that is 1e-9; for the loss with a kink and many
+        columns 1e-7. Smaller in proportion to tol, down to rounding.
     C : float, default=1.0
         Weight of the loss against the penalty.
     loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, default="epsilon_insensitive"
