@@ -67,8 +67,8 @@ def _same_machine(data: Any, results: dict[str, Any]) -> None:
     assert abs(ours["score"] - theirs["score"]) <= 2e-3
 
 
-def _case(name: str, title: str, data: Any, runs: dict[str, Any], **options: Any) -> Case:
-    return Case(name, title, data, runs, quality=_support, agree=_same_machine, **options)
+def _case(name: str, title: str, data: Any, who: dict[str, Any], **options: Any) -> Case:
+    return Case(name, title, data, who, quality=_support, agree=_same_machine, **options)
 
 
 def _predicting(module: str) -> Any:
