@@ -41,7 +41,7 @@ class OneClassSVM(OutlierMixin, KernelMachine):
     nu : float, default=0.5
         In (0, 1]: at most this fraction of the training rows are outliers, at least this fraction support vectors.
     shrinking : bool, default=True
-        Accepted as in scikit-learn; the solution is the same.
+        Whether rows that no longer move are set aside meanwhile (from 2,000 rows on); the solution is the same.
     cache_size : float, default=200
         Megabytes for rows of the kernel matrix.
     verbose : bool, default=False

@@ -35,7 +35,7 @@ class SVC(PairwiseClassifier):
     coef0 : float, default=0.0
         Of "poly" and "sigmoid".
     shrinking : bool, default=True
-        Accepted as in scikit-learn; the solution is the same.
+        Whether rows that no longer move are set aside meanwhile (from 2,000 rows on); the solution is the same.
     probability : bool, default=False
         Whether `predict_proba` exists; five further fits. Deprecated by scikit-learn 1.9.
     tol : float, default=1e-3
@@ -168,7 +168,7 @@ class NuSVC(PairwiseClassifier):
     coef0 : float, default=0.0
         Of "poly" and "sigmoid".
     shrinking : bool, default=True
-        Accepted as in scikit-learn; the solution is the same.
+        Whether rows that no longer move are set aside meanwhile (from 2,000 rows on); the solution is the same.
     probability : bool, default=False
         Whether `predict_proba` exists; five further fits. Deprecated by scikit-learn 1.9.
     tol : float, default=1e-3

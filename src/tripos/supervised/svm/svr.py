@@ -98,7 +98,7 @@ class SVR(TubeRegressor):
     epsilon : float, default=0.1
         Errors up to this size cost nothing.
     shrinking : bool, default=True
-        Accepted as in scikit-learn; the solution is the same.
+        Whether rows that no longer move are set aside meanwhile (from 2,000 rows on); the solution is the same.
     cache_size : float, default=200
         Megabytes for rows of the kernel matrix.
     verbose : bool, default=False
@@ -206,7 +206,7 @@ class NuSVR(TubeRegressor):
     coef0 : float, default=0.0
         Of "poly" and "sigmoid".
     shrinking : bool, default=True
-        Accepted as in scikit-learn; the solution is the same.
+        Whether rows that no longer move are set aside meanwhile (from 2,000 rows on); the solution is the same.
     tol : float, default=1e-3
         The most that a pair of rows may violate optimality; a hundredth of it up to 500 rows.
     cache_size : float, default=200
