@@ -54,7 +54,7 @@ class Columns(TreeModel):
                     "categorical_features set as integer indices must be in [0, n_features - 1], or negative to count "
                     f"from the end, for {n} features; got {chosen.tolist()}"
                 )
-            return chosen % n
+            return np.asarray(chosen % n)
         if chosen.dtype.kind in "UO" and all(isinstance(name, str) for name in chosen):
             known = getattr(self, "feature_names_in_", None)
             if known is None:

@@ -74,7 +74,8 @@ def codes_left(nodes: Nodes, i: int) -> list[int]:
     marks = np.unpackbits(bits.view(np.uint8), bitorder="little")
     values = None if nodes.categories is None else nodes.categories[nodes.features[i]]
     found = np.flatnonzero(marks)
-    return found[found < (len(marks) if values is None else len(values))].tolist()
+    known = found[found < (len(marks) if values is None else len(values))]
+    return [int(code) for code in known]
 
 
 def question(nodes: Nodes, i: int, reading: Reading, *, left: bool = True, missing: bool = False) -> str:

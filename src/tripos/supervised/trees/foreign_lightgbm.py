@@ -43,7 +43,7 @@ def from_text(text: str) -> Foreign:
 
 def from_json(content: dict[str, Any]) -> Foreign:
     """A model of the JSON format."""
-    header = {
+    header: dict[str, Any] = {
         key: content[key]
         for key in ("num_class", "num_tree_per_iteration", "max_feature_idx", "objective")
         if key in content

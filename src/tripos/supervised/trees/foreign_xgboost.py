@@ -148,7 +148,7 @@ def just_below(conditions: np.ndarray) -> np.ndarray:
         below = np.nextafter(conditions, np.float32(-np.inf))
         middle = below.astype(np.float64) / 2 + conditions.astype(np.float64) / 2
         rounds_up = middle.astype(np.float32) >= conditions
-    return np.where(rounds_up, np.nextafter(middle, -np.inf), middle)
+    return np.asarray(np.where(rounds_up, np.nextafter(middle, -np.inf), middle))
 
 
 def _category_sets(tree: dict[str, Any], n: int, leaf: np.ndarray) -> dict[int, np.ndarray]:

@@ -7,7 +7,7 @@ Every model of trees can write its trees out so, and a tree of another library i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -138,7 +138,8 @@ class Nodes:
         """The first trees."""
         if n_trees == self.n_trees:
             return self
-        end, cut = int(self.starts[n_trees]), {"starts": self.starts[: n_trees + 1]}
+        end = int(self.starts[n_trees])
+        cut: dict[str, Any] = {"starts": self.starts[: n_trees + 1]}
         for name in PER_NODE:
             array = getattr(self, name)
             cut[name] = None if array is None else array[:end]

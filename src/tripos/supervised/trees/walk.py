@@ -5,6 +5,8 @@ Slower than the packed forms that predict, and the same for every kind of tree.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -68,7 +70,8 @@ def splits(nodes: Nodes) -> tuple[np.ndarray, ...]:
 
 def leaves(nodes: Nodes, X: np.ndarray) -> np.ndarray:
     """Positions of the leaves in which rows end, int32 of shape (n_rows, n_trees)."""
-    Z, arrays = nodes.cells(X), splits(nodes)
+    Z = nodes.cells(X)
+    arrays: Any = splits(nodes)
     out = np.empty((len(X), nodes.n_trees), np.int32)
     n = len(X)
     pieces = range(0, n, ROWS_PER_PIECE)
