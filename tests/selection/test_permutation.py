@@ -80,3 +80,30 @@ def test_an_unknown_column_is_named(fitted):
     model, X, y = fitted
     with pytest.raises(ValueError, match="no column 'wage'"):
         tripos.permutation_importance(model, pd.DataFrame(X, columns=list("abcd")), y, groups=["wage"])
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_threads_do_not_change_the_importances(fitted, threads):
+    one = tripos.permutation_importance(*fitted, random_state=0, n_jobs=1)
+    many = tripos.permutation_importance(*fitted, random_state=0, n_jobs=threads)
+    np.testing.assert_array_equal(many.importances, one.importances)
+
+
+def test_a_linear_model_loses_twice_the_variance_of_what_is_shuffled():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 4))
+    line = tripos.LinearRegression().fit(X, 3 * X[:, 0] - X[:, 2] + 0.1 * rng.normal(size=400))
+    found = tripos.permutation_importance(
+        line, X, line.predict(X), scoring="neg_mean_squared_error", n_repeats=30, random_state=0
+    )
+    np.testing.assert_allclose(
+        found.importances_mean, 2 * line.coef_**2 * X.var(axis=0), rtol=0.05, atol=1e-3
+    )
+
+
+def test_on_titanic_sex_matters_most_and_a_column_counts_with_its_levels_and_gaps(titanic):
+    frame, y = titanic
+    model = tripos.LogisticRegression().fit(frame, y)
+    found = tripos.permutation_importance(model, frame, y, scoring="roc_auc", random_state=0)
+    assert found.names == frame.columns
+    assert found.names[int(np.argmax(found.importances_mean))] == "sex"

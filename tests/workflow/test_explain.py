@@ -32,9 +32,11 @@ def test_the_column_that_makes_the_price_is_the_most_important(model, experience
 
 def test_shuffling_what_was_made_of_a_column_is_shuffling_the_column(model, experience):
     ours = explain.importances(model, experience.X_test, experience.y_test, scorer("r2"), seed=0)
-    theirs = permutation_importance(model, experience.X_test, experience.y_test, "r2", n_repeats=30)
-    by_name = dict(zip(theirs.names, theirs.mean))
-    spread = dict(zip(theirs.names, theirs.sd))
+    theirs = permutation_importance(
+        model, experience.X_test, experience.y_test, scoring="r2", n_repeats=30, random_state=0
+    )
+    by_name = dict(zip(theirs.names, theirs.importances_mean))
+    spread = dict(zip(theirs.names, theirs.importances_std))
     for name, mean in zip(ours["names"], ours["mean"]):
         assert mean == pytest.approx(by_name[name], abs=4 * spread[name] + 1e-3)
 

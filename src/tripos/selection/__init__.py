@@ -13,8 +13,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "comparison": ("Comparison", "compare", "compare_folds"),
     "curves": ("LearningCurve", "LearningPoint", "ValidationCurve", "learning_curve", "validation_curve"),
     "diagnosis": ("Diagnosis", "diagnose_fit"),
-    "importance": ("Importance", "permutation_importance"),
     "intervals": ("Interval", "bootstrap_interval"),
+    "permutation": ("PermutationImportance", "permutation_importance"),
     "splitting": ("folds", "nested_order"),
     "validation": ("CrossValidation", "FoldError", "FoldResult", "cross_validate"),
 }

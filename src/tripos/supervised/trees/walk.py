@@ -75,7 +75,7 @@ def leaves(nodes: Nodes, X: np.ndarray) -> np.ndarray:
     out = np.empty((len(X), nodes.n_trees), np.int32)
     n = len(X)
     pieces = range(0, n, ROWS_PER_PIECE)
-    parallel(lambda s: find_leaves(Z, *arrays, s, min(s + ROWS_PER_PIECE, n), out), pieces)
+    parallel(lambda s: find_leaves(Z, *arrays, s, min(s + ROWS_PER_PIECE, n), out), pieces)  # type: ignore[call-arg]
     return out
 
 
