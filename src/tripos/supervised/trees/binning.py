@@ -302,8 +302,12 @@ def sample_rows(n: int, seed: int) -> np.ndarray | None:
 def _cuts_of_column(
     columns: np.ndarray, w: np.ndarray | None, categorical: np.ndarray, max_bins: int, j: int
 ) -> np.ndarray:
-    values, counts = distinct(columns[j], w)
-    if not categorical[j]:
+    return cuts_of(*distinct(columns[j], w), bool(categorical[j]), max_bins)
+
+
+def cuts_of(values: np.ndarray, counts: np.ndarray, categorical: bool, max_bins: int) -> np.ndarray:
+    """Thresholds of a number, levels of a category, from rising distinct values and their rows."""
+    if not categorical:
         return thresholds(values, counts, max_bins)
     if len(values) > max_bins:  # the most frequent levels; ties go to the smaller code
         values = np.sort(values[np.argsort(-counts, kind="stable")[:max_bins]])

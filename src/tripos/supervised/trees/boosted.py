@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
 from tripos.base import Training
 from tripos.compute.random import generator
+from tripos.data.needs import Needs
 from tripos.objective.losses import Loss
 from tripos.state import Json, Number
 from tripos.supervised.trees.binned_rows import BinnedRows
@@ -23,6 +26,8 @@ from tripos.supervised.trees.drops import Drops
 from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
+from tripos.supervised.trees.model import NATIVE
+from tripos.supervised.trees.sparse_rows import learn_sparse
 from tripos.supervised.trees.streaming import Streamed
 from tripos.supervised.trees.tree import Forest, add_trees
 
@@ -70,6 +75,7 @@ class BoostedTrees(Columns):
         "evals_result_": Json(max_bytes=1 << 22),
     }
 
+    needs: ClassVar[Needs] = replace(NATIVE, sparse=True)
     objective: Any
     _several: ClassVar[bool] = False  # whether y may have several columns
 
@@ -131,9 +137,8 @@ class BoostedTrees(Columns):
     def _bin_training(self, X: np.ndarray, weight: np.ndarray | None, binning: Binning | None) -> BinnedRows:
         categorical = self._categorical(X.shape[1])
         if binning is None:
-            binning = Binning.learn(
-                X, weight, categorical=categorical, max_bins=self.max_bins, seed=self._seed()
-            )
+            learn = learn_sparse if sp.issparse(X) else Binning.learn
+            binning = learn(X, weight, categorical=categorical, max_bins=self.max_bins, seed=self._seed())
         facts = {name: vars(self)[name] for name in PER_MODEL if name in vars(self)}
         return BinnedRows(self._bin(binning, X), binning, facts)
 
@@ -325,8 +330,7 @@ class BoostedTrees(Columns):
             )
         out = np.empty((X.shape[0], self.baseline_.size))
         out[:] = self.baseline_
-        if not self._walker.add(X, out, 0, steps * self.baseline_.size):
-            self._reject_infinite(X)
+        self._add_trees(X, out, 0, steps * self.baseline_.size)
         return out
 
     def _check_state(self) -> None:

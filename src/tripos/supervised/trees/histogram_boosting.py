@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
@@ -21,6 +22,7 @@ from tripos.supervised.trees.boosting import Booster, Gradients, Sampling, best_
 from tripos.supervised.trees.columns import Columns
 from tripos.supervised.trees.grow import Growth
 from tripos.supervised.trees.leaves import BEST_FIRST
+from tripos.supervised.trees.sparse_rows import sparse_rows_as_bins
 from tripos.supervised.trees.streaming import Streamed
 from tripos.supervised.trees.tree import Forest, add_trees, rows_as_bins
 
@@ -39,7 +41,8 @@ class Part:
         self.groups: np.ndarray | None = None
 
     def bin(self, binning: Binning) -> Part:
-        self.bins = rows_as_bins(self.X, binning)
+        as_bins = sparse_rows_as_bins if sp.issparse(self.X) else rows_as_bins
+        self.bins = as_bins(self.X, binning)
         return self
 
     def add(self, forest: Forest) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from tripos import inputs
@@ -19,6 +20,7 @@ from tripos.data.needs import Needs
 from tripos.state import Array, Nested
 from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.nodes import Nodes
+from tripos.supervised.trees.sparse_rows import add_sparse, bin_sparse
 from tripos.supervised.trees.tree import Forest, Walker
 from tripos.supervised.trees.understanding import Understood
 from tripos.supervised.trees.walk import nodes_of
@@ -56,14 +58,22 @@ class TreeModel(Understood, Estimator):
 
     def _bin(self, binning: Binning, X: np.ndarray) -> Binned:
         """The bins of X, which must not hold infinity."""
-        binned = binning.apply(X)
+        binned = bin_sparse(binning, X) if sp.issparse(X) else binning.apply(X)
         if not binned.finite:
             self._reject_infinite(X)
         return binned
 
     def _reject_infinite(self, X: np.ndarray) -> None:
-        if np.isinf(X).any():
-            raise ValueError(inputs.describe_nonfinite(np.where(np.isnan(X), 0, X)))
+        if np.isinf(X.data if sp.issparse(X) else X).any():
+            raise ValueError(inputs.describe_nonfinite(X, missing=True))
+
+    def _add_trees(self, X: Any, out: np.ndarray, first: int = 0, last: int | None = None) -> None:
+        """Adds the trees first <= t < last to out (n_rows, n_outputs)."""
+        finite = add_sparse(self._walker, X, out, first, last) if sp.issparse(X) else None
+        if finite is None:
+            finite = self._walker.add(X, out, first, last)
+        if not finite or (sp.issparse(X) and np.isinf(X.data).any()):
+            self._reject_infinite(X)
 
     def _check_input(self, X: Any) -> Any:
         """As in `Estimator`, but a missing value is an answer also where training had none."""
@@ -107,8 +117,7 @@ class TreeModel(Understood, Estimator):
         X = self._input(X)
         out = np.empty((X.shape[0], self.baseline_.size))
         out[:] = self.baseline_
-        if not self._walker.add(X, out):
-            self._reject_infinite(X)
+        self._add_trees(X, out)
         return out
 
     def _staged_scores(self, X: Any) -> Iterator[np.ndarray]:
@@ -117,8 +126,7 @@ class TreeModel(Understood, Estimator):
         K = self.baseline_.size
         out = np.tile(self.baseline_, (X.shape[0], 1))
         for t in range(0, self.forest_.n_trees, K):
-            if not self._walker.add(X, out, t, t + K):
-                self._reject_infinite(X)
+            self._add_trees(X, out, t, t + K)
             yield out.copy()
 
     def _set_forest(self, binning: Binning, forest: Forest, baseline: np.ndarray) -> None:

@@ -15,6 +15,7 @@ and leads to itself, so rows that arrive early wait for the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ from tripos.compute.threads import parallel, thread_count
 from tripos.state import Array, Number, Spec
 from tripos.supervised.trees.binning import Binning, bin_cells
 from tripos.supervised.trees.grow import Grown
+from tripos.supervised.trees.leaf_masks import Marked
 from tripos.supervised.trees.leaves import (
     LEFT_CHILD,
     LEVELS,
@@ -43,6 +45,7 @@ KINDS = (np.uint64, np.float32, np.uint32, np.int32)  # of words, values, rows a
 TOGETHER = 256  # rows that go through all trees before the next ones
 GROUP = 16  # rows whose steps hide each other's waiting for memory
 ROWS_PER_PIECE = 1 << 12
+MANY_ROWS = 64  # from which all splits of small trees are asked of a block of rows, instead of walking
 
 
 @kernel("i8[:, ::1], f8[:, ::1], u8[::1], f4[::1], u4[::1], i4[::1]")
@@ -379,11 +382,27 @@ class Walker:
         self._tables = {np.dtype(d): binning.table(d, used) for d in (np.float32, np.float64)}
         self._trees = (words, forest.values, forest.starts, forest.levels, forest.level_bits)
 
+    def narrow(self) -> tuple[Walker, np.ndarray]:
+        """A walker for rows of the features in use alone, and which those are."""
+        used, sizes, marks = self._features
+        walker = copy(self)
+        walker._features = (np.arange(len(used)), sizes, marks)
+        return walker, used
+
     def add(self, X: np.ndarray, out: np.ndarray, first: int = 0, last: int | None = None) -> bool:
         """Adds the trees first <= t < last to out (n_rows, n_outputs); False where X holds NaN or infinity."""
         used, sizes, marks = self._features
         n, last = len(X), self.forest.n_trees if last is None else last
-        fixed = (X, used, self._tables[X.dtype], sizes, marks, *self._trees, first, last)
+        cells = (X, used, self._tables[X.dtype], sizes, marks)
+        if n >= MANY_ROWS and Marked.fits(self._trees[2]):
+            if self._marked is None:
+                self._marked = Marked(*self._trees)
+            small = self._marked
+            if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
+                return small.add(cells, first, last, 0, n, out)
+            starts = range(0, n, ROWS_PER_PIECE)
+            return all(parallel(lambda s: small.add(cells, first, last, s, min(s + ROWS_PER_PIECE, n), out), starts))
+        fixed = (*cells, *self._trees, first, last)
         if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
             return bool(predict_rows(*fixed, 0, n, out))
         starts = range(0, n, ROWS_PER_PIECE)

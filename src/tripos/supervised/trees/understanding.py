@@ -15,6 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from tripos import labels
+from tripos.compute.budget import require
 from tripos.supervised.trees import export, rules, walk
 from tripos.supervised.trees.export import Reading
 from tripos.supervised.trees.nodes import Nodes
@@ -53,6 +54,14 @@ class Understood:
         outputs = [str(label) for label in getattr(self, "classes_", [""])]
         return Reading(names, known, outputs, self._values_are_shares)
 
+    def _dense_input(self, X: Any) -> np.ndarray:
+        """The rows as trees read them, CSR written out."""
+        rows = self._input(X)  # type: ignore[attr-defined]
+        if not sp.issparse(rows):
+            return np.asarray(rows)
+        require(8 * rows.shape[0] * rows.shape[1], what=f"{rows.shape[0]:,} rows as a dense array")
+        return np.asarray(rows.toarray())
+
     # ---- where rows go ---------------------------------------------------------------------------
 
     def apply(self, X: Any) -> np.ndarray:
@@ -63,7 +72,7 @@ class Understood:
         X : array-like of shape (n_rows, n_features), or table
         """
         nodes = self._nodes()
-        found = walk.leaves(nodes, self._input(X))  # type: ignore[attr-defined]
+        found = walk.leaves(nodes, self._dense_input(X))
         return np.asarray(found.astype(np.int64) - nodes.starts[:-1])
 
     def decision_path(self, X: Any) -> tuple[sp.csr_matrix, np.ndarray]:
@@ -81,7 +90,7 @@ class Understood:
             Tree t has the columns n_nodes_ptr[t] <= i < n_nodes_ptr[t + 1].
         """
         nodes = self._nodes()
-        return walk.paths(nodes, self._input(X)), nodes.starts  # type: ignore[attr-defined]
+        return walk.paths(nodes, self._dense_input(X)), nodes.starts
 
     # ---- in words --------------------------------------------------------------------------------
 
@@ -209,13 +218,13 @@ class Understood:
         """
         check_is_fitted(self)
         explainer = Explainer.of(self._nodes())
-        rows = self._input(X)  # type: ignore[attr-defined]
+        rows = self._dense_input(X)
         if np.isinf(rows).any():
             raise ValueError("X holds infinity, which no training row had")
         if background is not None:
             if interactions:
                 raise ValueError("interactions follow the training rows: leave background out")
-            values = explainer.against(rows, self._input(background))[0]  # type: ignore[attr-defined]
+            values = explainer.against(rows, self._dense_input(background))[0]
         else:
             values = explainer.interactions(rows) if interactions else explainer.shap(rows)
         return values[..., 0] if values.shape[-1] == 1 else values
@@ -313,7 +322,7 @@ class Understood:
         from tripos import plotting
 
         nodes = self._nodes()
-        explainer, rows = Explainer.of(nodes), self._input(X)  # type: ignore[attr-defined]
+        explainer, rows = Explainer.of(nodes), self._dense_input(X)
         if kind == "waterfall":
             rows = rows[row : row + 1] if row >= 0 else rows[row:][:1]
         values = explainer.shap(rows)[:, :, output]
