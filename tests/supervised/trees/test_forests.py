@@ -36,6 +36,13 @@ def test_the_first_split_of_a_tree_of_all_rows_is_scikit_learns(waves):
     )
 
 
+def test_a_tree_by_poisson_deviance_is_scikit_learns(waves):
+    X, y = np.round(waves[0], 1), np.exp(waves[1])
+    model = RandomForestRegressor(1, bootstrap=False, max_depth=5, criterion="poisson").fit(X, y)
+    tree = sklearn.tree.DecisionTreeRegressor(max_depth=5, criterion="poisson").fit(X, y)
+    np.testing.assert_allclose(model.predict(X), tree.predict(X), rtol=1e-5)
+
+
 def test_out_of_bag_scores_foretell_new_rows(waves):
     X, y = waves[0], (waves[1] > 0).astype(int)
     model = RandomForestClassifier(60, random_state=0, oob_score=True).fit(X[:2000], y[:2000])

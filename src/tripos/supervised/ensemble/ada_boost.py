@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tripos.base import Classifier, Training
 from tripos.compute.random import derive, generator
+from tripos.data.needs import Needs
 from tripos.state import Array, Nested, NestedList
 from tripos.supervised.ensemble.model import Ensemble, fit_member, member_of
 from tripos.supervised.ensemble.stumps import Stumps, forest_of, rounded
@@ -59,7 +60,7 @@ class AdaBoostClassifier(Ensemble, Classifier):
         err, 1 for learners that were not needed.
     feature_importances_ : ndarray of shape (n_features,)
     history_ : dict of lists
-        step, loss (the bound that boosting lowers on the share of training rows that are wrong), validation, seconds.
+        step, loss (exponential, a bound on the share of training rows that are wrong), validation, seconds.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         For input with column names.
@@ -78,6 +79,7 @@ class AdaBoostClassifier(Ensemble, Classifier):
     True
     """
 
+    needs: ClassVar[Needs] = Needs(text="none", sparse=False)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "estimator": [HasMethods(["fit", "predict"]), None],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
@@ -153,19 +155,19 @@ class AdaBoostClassifier(Ensemble, Classifier):
                     break
                 b[missed] *= np.exp(min(alpha, 700.0))
                 b /= b.mean()
-                if progress.step(self._bound(found), attributes=lambda: self._learned(found)):
+                if progress.step(self._loss(found), attributes=lambda: self._learned(found)):
                     break
         for name, value in self._learned(found).items():
             setattr(self, name, value)
         self._set_walker()
         return self
 
-    def _bound(self, found: list[tuple[Any, float, float]]) -> float:
-        """prod_m 2 sqrt(err (1 - err)), scaled to K classes: falls with every learner that is better than chance."""
+    def _loss(self, found: list[tuple[Any, float, float]]) -> float:
+        """The exponential loss that SAMME descends, mean_i exp(-y_i . f(x_i) / K): a bound on the share of wrong rows."""
         K = len(self.classes_)
+        alphas = np.array([alpha for _, alpha, _ in found])
         errors = np.array([error for _, _, error in found])
-        chance = 1.0 - 1.0 / K
-        return float(np.prod(np.sqrt(errors * (1 - errors) / (chance * (1 - chance)))))
+        return float(np.prod((1 - errors) * np.exp(-alphas * (1 - 1 / K)) + errors * np.exp(alphas / K)))
 
     def _alpha(self, error: float) -> float | None:
         """A learner's weight; None where it is no better than chance."""
@@ -227,6 +229,8 @@ class AdaBoostClassifier(Ensemble, Classifier):
         members = self._fitted if stumps is None else stumps
         if members is None or not 0 < len(members) <= len(self.estimator_weights_):
             raise ValueError("the learners are not as many as estimator_weights_ has room for")
+        if self.estimator_weights_[len(members) :].any():
+            raise ValueError("estimator_weights_ has more learners than are there")
         if stumps is not None:
             binning = self.binning_
             if binning is None or binning.n_features != self._n_inputs() or binning.categorical.any():
