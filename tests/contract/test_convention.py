@@ -37,7 +37,8 @@ PEER_MODULES = (
 )
 
 
-OWN = ("NaiveBayes", "BoostedTreesClassifier", "BoostedTreesRegressor")  # classes that scikit-learn does not have
+# classes that scikit-learn does not have
+OWN = ("NaiveBayes", "BoostedTreesClassifier", "BoostedTreesRegressor", "ID3Classifier", "C45Classifier")
 
 
 def peer_of(cls: type) -> type | None:

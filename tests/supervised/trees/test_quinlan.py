@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tripos.supervised.trees.c45 import C45Classifier
+from tripos import C45Classifier, ID3Classifier
 from tripos.supervised.trees.c45_prune import extra_errors
-from tripos.supervised.trees.id3 import ID3Classifier
 from tripos.supervised.trees.multiway import Branching
 
 # Quinlan (1986), table 1: outlook, temperature, humidity, wind, class

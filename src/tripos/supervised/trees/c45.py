@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from tripos.supervised.trees.c45_grow import Grower
 from tripos.supervised.trees.c45_prune import Pruner, simplified
-from tripos.supervised.trees.multiway import TINY, Branching, class_table, entropy
 from tripos.supervised.trees.multiway_model import MultiwayModel, QuinlanRule
 
 
@@ -70,7 +70,7 @@ class C45Classifier(MultiwayModel):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from tripos.supervised.trees.c45 import C45Classifier
+    >>> from tripos import C45Classifier
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
     >>> print(C45Classifier().fit(X, y).export_text())
     petal width (cm) <= 0.6: 0 (50)
@@ -131,8 +131,9 @@ class C45Classifier(MultiwayModel):
         """
         training, w, native = self._start(X, y, sample_weight)
         data = np.ascontiguousarray(training.X, dtype=np.float64)
-        grower = _Grower(self, data, training.y, native, len(self.classes_))
-        root = grower.grow(w)
+        least, mdl = float(self.min_samples_leaf), bool(self.mdl_correction)
+        grower = Grower(data, training.y, native, len(self.classes_), least, mdl)
+        root = grower.grow(w, np.inf if self.max_depth is None else self.max_depth)
         if self.prune:
             Pruner(data, training.y, float(self.confidence), self.subtree_raising).prune(root, w)
         self._keep(root, data.shape[1])
@@ -165,121 +166,3 @@ class C45Classifier(MultiwayModel):
             if covered > 0 and (frozenset(kept), k) not in found:
                 found[frozenset(kept), k] = self._rule(kept, k, covered, errors, 1.0 - rate)
         return sorted(found.values(), key=lambda rule: -rule.accuracy)
-
-
-class _Grower:
-    """Grows a tree; columns that `native` marks are codes of levels."""
-
-    def __init__(
-        self, model: C45Classifier, X: np.ndarray, y: np.ndarray, native: np.ndarray, K: int
-    ) -> None:
-        self.X, self.y, self.native, self.K = X, y, native, K
-        self.least, self.mdl = float(model.min_samples_leaf), model.mdl_correction
-        self.most_depth = np.inf if model.max_depth is None else model.max_depth
-        codes = np.where(np.isnan(X), -1.0, X).max(axis=0) + 1
-        self.levels = np.where(native, codes, 0).astype(np.int64)
-        self.values = [np.unique(column[~np.isnan(column)]) for column in X.T]
-
-    def grow(self, w: np.ndarray) -> Branching:
-        counts = np.bincount(self.y, w, self.K)
-        root = Branching(counts, counts / counts.sum())
-        self._split(root, np.arange(len(w)), w, 0, frozenset())
-        return root
-
-    def _split(
-        self, node: Branching, rows: np.ndarray, w: np.ndarray, depth: int, used: frozenset[int]
-    ) -> None:
-        if node.errors < TINY or node.weight < 2 * self.least - TINY or depth >= self.most_depth:
-            return
-        best = self._best(rows, w, used)
-        if best is None:
-            return
-        node.feature, node.threshold = best
-        is_level = bool(np.isnan(node.threshold))
-        k = int(self.levels[node.feature]) if is_level else 2
-        node.children = [Branching(np.zeros(self.K), node.shares) for _ in range(k)]
-        below = used | {node.feature} if is_level else used
-        for child, (at, part) in zip(node.children, node.parts(self.X[rows, node.feature], w), strict=True):
-            if len(at):
-                child.counts = np.bincount(self.y[rows[at]], part, self.K)
-                child.shares = child.counts / child.counts.sum()
-                self._split(child, rows[at], part, depth + 1, below)
-        total = sum(_errors_below(child) for child in node.children)
-        if total >= node.errors - TINY:
-            node.become_leaf()
-
-    def _best(self, rows: np.ndarray, w: np.ndarray, used: frozenset[int]) -> tuple[int, float] | None:
-        """Column and threshold (NaN for levels) of the test with the best gain ratio."""
-        y = self.y[rows]
-        tests = []
-        for j in range(self.X.shape[1]):
-            if j in used:
-                continue
-            x = self.X[rows, j]
-            found = self._levels_test(j, x, y, w) if self.native[j] else self._threshold_test(j, x, y, w)
-            if found is not None and found[0] > TINY:
-                tests.append((j, *found))
-        if not tests:
-            return None
-        many = [self.native[j] and self.levels[j] >= 0.3 * len(self.y) for j, *_ in tests]
-        averaged = [t[1] for t, skip in zip(tests, many, strict=True) if all(many) or not skip]
-        average = sum(averaged) / len(averaged)
-        best, ratio = None, 0.0
-        for j, gain, info, threshold in tests:
-            if gain >= average - 1e-3 and info > TINY and gain / info > ratio + TINY:
-                best, ratio = (j, threshold), gain / info
-        return best
-
-    def _levels_test(
-        self, j: int, x: np.ndarray, y: np.ndarray, w: np.ndarray
-    ) -> tuple[float, float, float] | None:
-        known = ~np.isnan(x)
-        if not known.any():
-            return None
-        table = class_table(x[known].astype(np.int64), y[known], w[known], int(self.levels[j]), self.K)
-        sizes = table.sum(axis=1)
-        if (sizes >= self.least - TINY).sum() < 2:
-            return None
-        total = float(w.sum())
-        gain = float(entropy(table.sum(axis=0)) - entropy(table).sum()) / total
-        return gain, self._split_info(sizes, total), np.nan
-
-    def _threshold_test(
-        self, j: int, x: np.ndarray, y: np.ndarray, w: np.ndarray
-    ) -> tuple[float, float, float] | None:
-        known = np.flatnonzero(~np.isnan(x))
-        order = known[np.argsort(x[known], kind="stable")]
-        if len(order) < 2:
-            return None
-        v, total = x[order], float(w.sum())
-        cells = np.zeros((len(order), self.K))
-        cells[np.arange(len(order)), y[order]] = w[order]
-        left = np.cumsum(cells, axis=0)
-        size = left[-1].sum()
-        least = min(max(0.1 * size / self.K, self.least), max(25.0, self.least))
-        cut = np.flatnonzero(v[1:] > v[:-1])
-        below = left[cut].sum(axis=1)
-        fits = (below >= least - TINY) & (size - below >= least - TINY)
-        tries = int(fits.sum())
-        if not tries:
-            return None
-        cut = cut[fits]
-        within = entropy(left[cut]) + entropy(left[-1] - left[cut])
-        at = int(np.argmin(within))
-        gain = float(entropy(left[-1]) - within[at]) / total
-        if self.mdl:
-            gain -= float(np.log2(tries)) / total
-        size_left = float(left[cut[at]].sum())
-        info = self._split_info(np.array([size_left, size - size_left]), total)
-        middle = 0.5 * (v[cut[at]] + v[cut[at] + 1])
-        values = self.values[j]  # the threshold is a value that occurs, the largest up to the middle
-        return gain, info, float(values[np.searchsorted(values, middle, side="right") - 1])
-
-    def _split_info(self, sizes: np.ndarray, total: float) -> float:
-        """Bits that say which branch a row takes; rows with a missing cell are one more branch."""
-        parts = np.append(sizes, max(total - float(sizes.sum()), 0.0))
-        return float(entropy(parts)) / total
-
-
-def _errors_below(node: Branching) -> float:
-    return sum(_errors_below(child) for child in node.children) if node.children else node.errors

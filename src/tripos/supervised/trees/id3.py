@@ -18,9 +18,30 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from tripos.compute import kernel
 from tripos.state import Array, ListOf
-from tripos.supervised.trees.multiway import TINY, Branching, class_table, entropy
+from tripos.supervised.trees.c45_grow import GAIN, levels_test
+from tripos.supervised.trees.multiway import TINY, Branching
 from tripos.supervised.trees.multiway_model import MultiwayModel
+
+
+@kernel("F[:, ::1], f8[::1], i8[::1], u1[::1], f8[:, ::1]", strict=True)
+def to_codes(X, cuts, starts, native, out):  # type: ignore[no-untyped-def]
+    """out[i, j] becomes the number of column j's bounds below X[i, j]; codes, NaN and infinity stay as they are."""
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            x = np.float64(X[i, j])
+            out[i, j] = x
+            if native[j] or not abs(x) < np.inf:
+                continue
+            lo, hi = starts[j], starts[j + 1]
+            while lo < hi:
+                mid = (lo + hi) >> 1
+                if cuts[mid] < x:
+                    lo = mid + 1
+                else:
+                    hi = mid
+            out[i, j] = lo - starts[j]
 
 
 class ID3Classifier(MultiwayModel):
@@ -64,7 +85,7 @@ class ID3Classifier(MultiwayModel):
     Examples
     --------
     >>> import numpy as np
-    >>> from tripos.supervised.trees.id3 import ID3Classifier
+    >>> from tripos import ID3Classifier
     >>> X = np.array([["sunny", "weak"], ["sunny", "strong"], ["rain", "weak"], ["rain", "strong"]], dtype=object)
     >>> print(ID3Classifier().fit(X, ["yes", "yes", "yes", "no"]).export_text())
     x0 = rain:
@@ -113,50 +134,42 @@ class ID3Classifier(MultiwayModel):
         depth = codes.shape[1] if self.max_depth is None else int(self.max_depth)
         counts = np.bincount(training.y, w, K)
         root = Branching(counts, counts / counts.sum())
-        stack = [(root, np.arange(len(w)), w, frozenset(range(codes.shape[1])), depth)]
+        columns, tables = np.ascontiguousarray(codes.T), [np.empty((max(m, 1) + 1, K)) for m in most.tolist()]
+        stack = [(root, np.arange(len(w)), w, frozenset(range(len(columns))), depth)]
         while stack:
             node, rows, weights, left, more = stack.pop()
-            best = self._best(codes, training.y, rows, weights, left, most, K) if more else -1
+            pure = np.count_nonzero(node.counts) < 2
+            best = -1 if pure or not more else self._best(columns, training.y, rows, weights, left, tables)
             if best < 0:
                 continue
-            x = codes[rows, best]
             node.feature = best
             node.children = [Branching(np.zeros(K), node.shares) for _ in range(int(most[best]))]
-            for child, (at, part) in zip(node.children, node.parts(x, weights), strict=True):
-                if not len(at):
-                    continue
-                child.counts = np.bincount(training.y[rows[at]], part, K)
-                child.shares = child.counts / child.counts.sum()
-                stack.append((child, rows[at], part, left - {best}, more - 1))
-        self._keep(root, codes.shape[1])
+            parts = node.parts(columns[best][rows], weights)
+            for child, (at, part) in zip(node.children, parts, strict=True):
+                if len(at):
+                    child.counts = np.bincount(training.y[rows[at]], part, K)
+                    child.shares = child.counts / child.counts.sum()
+                    stack.append((child, rows[at], part, left - {best}, more - 1))
+        self._keep(root, len(columns))
         return self
 
     def _best(
         self,
-        codes: np.ndarray,
+        columns: np.ndarray,
         y: np.ndarray,
         rows: np.ndarray,
         w: np.ndarray,
         left: frozenset[int],
-        most: Any,
-        K: int,
+        tables: list[np.ndarray],
     ) -> int:
         """The column that gains most, -1 if none gains."""
         best, gain = -1, TINY
-        labels = y[rows]
-        if (labels == labels[0]).all():
-            return -1
+        mine, said, total = y[rows], np.empty(4), float(w.sum())
+        at = np.arange(len(rows))
         for j in sorted(left):
-            x = codes[rows, j]
-            known = ~np.isnan(x)
-            if not known.any():
-                continue
-            table = class_table(x[known].astype(np.int64), labels[known], w[known], int(most[j]), K)
-            if (table.sum(axis=1) > 0).sum() < 2:
-                continue
-            found = float(entropy(table.sum(axis=0)) - entropy(table).sum()) / float(w.sum())
-            if found > gain + TINY:
-                best, gain = j, found
+            levels_test(columns[j][rows], at, mine, w, tables[j], total, 2 * TINY, said)
+            if said[GAIN] > gain + TINY:
+                best, gain = j, said[GAIN]
         return best
 
     def _learn_cuts(self, X: np.ndarray, w: np.ndarray, native: np.ndarray) -> None:
@@ -180,20 +193,20 @@ class ID3Classifier(MultiwayModel):
             elif len(found):
                 found = found[:-1]
             self.cuts_.append(found)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """The bounds one behind the other, which `to_codes` reads."""
+        sizes = [len(cuts) for cuts in self.cuts_]
+        self._flat = np.concatenate([*self.cuts_, np.empty(0)])
+        self._starts = np.cumsum([0, *sizes])
+        self._native = self._native_categories(len(sizes)).astype(np.uint8)
 
     def _cells(self, X: np.ndarray) -> np.ndarray:
         """Codes: the number of bounds below a cell; a level that training did not have stays beyond all children."""
         codes = np.empty(X.shape)
-        for j, cuts in enumerate(self.cuts_):
-            codes[:, j] = X[:, j]
-            if len(cuts) or not self._is_code(j):
-                known = ~np.isnan(X[:, j])
-                codes[known, j] = np.searchsorted(cuts, X[known, j])
+        to_codes(X, self._flat, self._starts, self._native, codes)
         return codes
-
-    def _is_code(self, j: int) -> bool:
-        encoder = getattr(self, "encoder_", None)
-        return encoder is not None and j >= len(self.cuts_) - len(encoder.stages_.levels.columns)
 
     def _condition(self, j: int, sign: str, value: float) -> str:
         cuts, b = self.cuts_[j], int(value)
@@ -208,7 +221,21 @@ class ID3Classifier(MultiwayModel):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if len(self.cuts_) != self.multiway_.n_features:
-            raise ValueError(f"cuts_ has {len(self.cuts_)} entries for {self.multiway_.n_features} columns")
-        if any((np.diff(cuts) <= 0).any() for cuts in self.cuts_):
-            raise ValueError("cuts_ must rise")
+        tree = self.multiway_
+        if len(self.cuts_) != tree.n_features:
+            raise ValueError(f"cuts_ has {len(self.cuts_)} entries for {tree.n_features} columns")
+        if any(cuts.dtype != np.float64 or (np.diff(cuts) <= 0).any() for cuts in self.cuts_):
+            raise ValueError("cuts_ must be float64 and rise")
+        native = self._native_categories(tree.n_features)
+        inner = tree.n_children > 0
+        if not np.isnan(tree.thresholds[inner]).all():
+            raise ValueError("a test has a threshold, and ID3 tests levels")
+        bins = np.array([len(cuts) + 1 for cuts in self.cuts_])[tree.features]
+        if (inner & ~native[tree.features] & (tree.n_children != bins)).any():
+            raise ValueError("a test on a column of numbers has not a child for each interval of cuts_")
+        if any(len(cuts) for cuts, is_native in zip(self.cuts_, native, strict=True) if is_native):
+            raise ValueError("cuts_ has bounds for a column of levels")
+
+    def _after_load(self) -> None:
+        super()._after_load()
+        self._prepare()

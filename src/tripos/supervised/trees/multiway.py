@@ -12,7 +12,7 @@ Quinlan, "C4.5: programs for machine learning" (1993), chapter 3.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +21,32 @@ from tripos.state import Array, Number, Spec
 
 U = np.uint64
 TINY = 1e-9
+
+
+@kernel("f8[::1], f8[::1], f8, i8[::1], i8[::1], f8[::1]", strict=True)
+def by_branch(x, w, threshold, order, ends, sizes):  # type: ignore[no-untyped-def]
+    """The positions of x branch by branch, those without one last; ends[b] is where branch b ends, sizes[b] its weight."""
+    k = ends.size - 1
+    places = np.zeros(k + 1, np.int64)
+    branch = np.empty(x.size, np.int64)
+    for i in range(x.size):
+        b = k
+        if threshold == threshold:
+            if x[i] == x[i]:
+                b = 1 if x[i] > threshold else 0
+        elif x[i] >= 0.0 and x[i] < k:
+            b = np.int64(x[i])
+        branch[i] = b
+        ends[b] += 1
+        sizes[b] += w[i]
+    total = 0
+    for b in range(k + 1):
+        places[b] = total
+        total += ends[b]
+        ends[b] = total
+    for i in range(x.size):
+        order[places[branch[i]]] = i
+        places[branch[i]] += 1
 
 
 @dataclass(eq=False)
@@ -35,7 +61,7 @@ class Branching:
 
     @property
     def weight(self) -> float:
-        return float(self.counts.sum())
+        return float(sum(self.counts.tolist()))
 
     @property
     def errors(self) -> float:
@@ -52,22 +78,16 @@ class Branching:
 
     def parts(self, x: np.ndarray, w: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Positions and weights of the rows in each branch; x are the cells of the column tested."""
-        known = ~np.isnan(x)
         k = len(self.children)
-        if np.isnan(self.threshold):
-            code = np.where(known & (x < k) & (x >= 0), x, -1).astype(np.int64)
-            known = code >= 0
-        else:
-            code = (x > self.threshold).astype(np.int64)
-        gaps = np.flatnonzero(~known)
-        sizes = np.bincount(code[known], w[known], k)
-        out = []
+        order, ends, sizes = np.empty(len(x), np.int64), np.zeros(k + 1, np.int64), np.zeros(k + 1)
+        by_branch(x, w, self.threshold, order, ends, sizes)
+        gaps, total, out = order[ends[k - 1] :], float(sizes[:k].sum()), []
         for b in range(k):
-            rows = np.flatnonzero(known & (code == b))
+            rows = order[ends[b - 1] if b else 0 : ends[b]]
             weights = w[rows]
             if len(gaps) and sizes[b] > 0:
                 rows = np.concatenate([rows, gaps])
-                weights = np.concatenate([weights, w[gaps] * (sizes[b] / sizes.sum())])
+                weights = np.concatenate([weights, w[gaps] * (sizes[b] / total)])
             out.append((rows, weights))
         return out
 
@@ -197,19 +217,3 @@ class MultiwayTree:
         out = np.empty((len(X), self.shares.shape[1]))
         arrays = (self.features, self.thresholds, self.first, self.n_children, self.weights, self.shares)
         return out, not distribute(X, *arrays, out)
-
-
-def entropy(counts: np.ndarray) -> Any:
-    """Bits times weight of classes along the last axis: -sum_k n_k log2(n_k / n)."""
-    total = counts.sum(axis=-1)
-    return _xlog2x(total) - _xlog2x(counts).sum(axis=-1)
-
-
-def _xlog2x(v: np.ndarray) -> np.ndarray:
-    return np.asarray(v * np.log2(np.where(v > 0, v, 1.0)))
-
-
-def class_table(codes: np.ndarray, y: np.ndarray, w: np.ndarray, n_levels: int, n_classes: int) -> np.ndarray:
-    """Weights by level and class, (n_levels, n_classes)."""
-    cells = np.bincount(codes * n_classes + y, w, n_levels * n_classes)
-    return np.asarray(cells.reshape(n_levels, n_classes))
