@@ -57,6 +57,14 @@ def test_ten_thousand_classes_are_refused_where_they_cost_too_much():
     assert "GaussianNB" in {c.learner for c in fitting}
 
 
+@pytest.mark.parametrize(("name", "most"), [("SVR", 20_000), ("NuSVR", 20_000), ("KernelRidge", 5_000)])
+def test_kernel_machines_are_tried_up_to_a_number_of_rows(name, most):
+    for rows in (most, most + 1):
+        fitting, refused = candidates_for(REGRESSION, Shape(rows, {"number": 3}))
+        assert (name in {c.learner for c in fitting}) == (rows == most)
+        assert (name in {r.candidate for r in refused if f"{most:,}" in r.reason}) == (rows > most)
+
+
 def test_text_is_not_for_plain_least_squares():
     fitting, refused = candidates_for(REGRESSION, Shape(100, {"text": 1}))
     assert "LinearRegression" in {r.candidate for r in refused}

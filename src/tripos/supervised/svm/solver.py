@@ -26,6 +26,9 @@ AHEAD = 8  # rows computed at once with the one that is wanted: likely the next 
 SMALL = 2000  # rows below which setting some aside costs more than it saves
 EVERY = 500  # steps between looks for rows to set aside
 LEAST = 0.85  # share of the columns that may remain for it to be worth moving them
+RESIDUE = (
+    1e-10  # of a row's range: nearer than this to a bound (or to 0) is what rounding left of a step onto it
+)
 RETURNS = 4  # after so many returns of rows set aside none are set aside any more
 
 
@@ -244,6 +247,13 @@ class Solver:
 
     # ---- what was found ----------------------------------------------------------------------------
 
+    def drop_residues(self) -> None:
+        """Rows at a bound up to rounding are put on it: taken for free they would fix a level that is not fixed."""
+        low, high, beta = self._dual.low, self._dual.high, self._beta
+        near = RESIDUE * (high - low)
+        for bound in (low, high, np.zeros_like(low)):
+            np.copyto(beta, bound, where=np.abs(beta - bound) <= near)
+
     def levels(self) -> np.ndarray:
         """The multiplier of each group's sum: u -+ epsilon of the rows between their bounds, which agree there."""
         dual, split = self._dual, self._dual.split
@@ -313,4 +323,5 @@ def solve(
         if done and at_end is not None:
             at_end(solver, X, kernel)
             solver.settle()
+        solver.drop_residues()
     return solver.solution(done)
