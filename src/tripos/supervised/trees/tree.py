@@ -381,6 +381,7 @@ class Walker:
         self._features = (used, sizes, marks)
         self._tables = {np.dtype(d): binning.table(d, used) for d in (np.float32, np.float64)}
         self._trees = (words, forest.values, forest.starts, forest.levels, forest.level_bits)
+        self._marked: Marked | None = None  # made for the first prediction of many rows
 
     def narrow(self) -> tuple[Walker, np.ndarray]:
         """A walker for rows of the features in use alone, and which those are."""
@@ -396,12 +397,14 @@ class Walker:
         cells = (X, used, self._tables[X.dtype], sizes, marks)
         if n >= MANY_ROWS and Marked.fits(self._trees[2]):
             if self._marked is None:
-                self._marked = Marked(*self._trees)
+                self._marked = Marked(*self._trees, self._features[1])
             small = self._marked
             if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
                 return small.add(cells, first, last, 0, n, out)
             starts = range(0, n, ROWS_PER_PIECE)
-            return all(parallel(lambda s: small.add(cells, first, last, s, min(s + ROWS_PER_PIECE, n), out), starts))
+            return all(
+                parallel(lambda s: small.add(cells, first, last, s, min(s + ROWS_PER_PIECE, n), out), starts)
+            )
         fixed = (*cells, *self._trees, first, last)
         if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
             return bool(predict_rows(*fixed, 0, n, out))
