@@ -20,11 +20,14 @@ class BinnedRows:
     binning : Binning
     facts : dict
         What a model learns of its input: names and number of columns, encoder, which are categories.
+    others : tuple of Binned
+        The same rows with their categories' statistics in other orders (`ordered`).
     """
 
     binned: Binned
     binning: Binning
     facts: dict[str, Any]
+    others: tuple[Binned, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from tripos.base import Training
 from tripos.compute.random import generator
 from tripos.data.needs import Needs
 from tripos.objective.losses import Loss
-from tripos.state import Json, Number
+from tripos.state import Json, Nested, Number
 from tripos.supervised.trees.binned_rows import BinnedRows
 from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.boosting import Booster, Gradients, Sampling, best_constant, mean_loss
@@ -27,6 +27,7 @@ from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
 from tripos.supervised.trees.model import NATIVE
+from tripos.supervised.trees.ordered import OrderedStatistics, Rotating
 from tripos.supervised.trees.sparse_rows import learn_sparse
 from tripos.supervised.trees.streaming import Streamed
 from tripos.supervised.trees.tree import Forest, add_trees
@@ -69,10 +70,12 @@ class BoostedTrees(Columns):
         "warm_start": ["boolean"],
         "early_stopping_rounds": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
+        "categories": [StrOptions({"native", "ordered"})],
     }
     state: ClassVar[Mapping[str, Any]] = {
         "best_iteration_": Number("i", low=0),
         "evals_result_": Json(max_bytes=1 << 22),
+        "statistics_": Nested("OrderedStatistics", optional=True),
     }
 
     needs: ClassVar[Needs] = replace(NATIVE, sparse=True)
@@ -142,12 +145,78 @@ class BoostedTrees(Columns):
         facts = {name: vars(self)[name] for name in PER_MODEL if name in vars(self)}
         return BinnedRows(self._bin(binning, X), binning, facts)
 
+    def _bin_ordered(self, training: Training) -> BinnedRows:
+        """Rows whose categories are statistics of the target, in several orders; sets `statistics_`."""
+        X, weight, seed = training.X, training.sample_weight, self._seed()
+        categorical = self._categorical(X.shape[1])
+        if sp.issparse(X):
+            if categorical.any():
+                raise ValueError("categories='ordered' takes dense rows, X is CSR: use categories='native'")
+            return self._bin_training(X, weight, None)
+        found, forms = OrderedStatistics.learn(X, self._means(training.y), weight, categorical, seed=seed)
+        if found is None:
+            return self._bin_training(X, weight, None)
+        for j in found.columns:
+            self._reject_infinite(X[:, [j]])
+        self.statistics_ = found
+        still = np.zeros(forms[0].shape[1], dtype=bool)
+        still[: len(found.kept)] = categorical[found.kept]
+        binning = Binning.learn(forms[0], weight, categorical=still, max_bins=self.max_bins, seed=seed)
+        several = [self._bin(binning, rows) for rows in (forms[:1] if self.boosting == "dart" else forms)]
+        facts = {name: vars(self)[name] for name in PER_MODEL if name in vars(self)}
+        return BinnedRows(several[0], binning, facts, tuple(several[1:]))
+
+    def _means(self, y: np.ndarray) -> np.ndarray:
+        """The targets whose means categories become, float64 of shape (n_rows, n_means)."""
+        return np.ascontiguousarray(y.reshape(len(y), -1), np.float64)
+
+    def _input(self, X: Any) -> Any:
+        rows, statistics = super()._input(X), getattr(self, "statistics_", None)
+        if statistics is None:
+            return rows
+        if sp.issparse(rows):
+            raise TypeError("Sparse data was passed, but the model was fitted on dense rows with categories")
+        self._reject_infinite(rows[:, statistics.columns])
+        return statistics.apply(rows)
+
+    def _sources(self) -> np.ndarray:
+        sources, statistics = super()._sources(), getattr(self, "statistics_", None)
+        return sources if statistics is None else sources[statistics.sources]
+
+    def _n_seen(self) -> int:
+        statistics = getattr(self, "statistics_", None)
+        return super()._n_seen() if statistics is None else len(statistics.sources)
+
+    @property
+    def encoded_feature_names_(self) -> np.ndarray:
+        """Names of the columns the trees see, shape (n_columns,)."""
+        names, statistics = super().encoded_feature_names_, getattr(self, "statistics_", None)
+        if statistics is None:
+            return names
+        means = ["mean of y"]
+        if len(statistics.prior) > 1:
+            labels = getattr(self, "classes_", np.arange(len(statistics.prior)))
+            means = [f"mean of y = {label}" for label in labels]
+        return np.asarray(statistics.names([str(name) for name in names], means), dtype=object)
+
     def _rows(self, X: Any, y: Any, sample_weight: Any, known: Binning | None) -> Rows:
         """Bins, targets and weights of the training rows."""
+        ordered = getattr(self, "categories", "native") == "ordered"
+        again = known is not None and (ordered or getattr(self, "statistics_", None) is not None)
+        if again or (ordered and isinstance(X, BinnedRows)):
+            raise ValueError(
+                "categories='ordered' turns categories into means of the target of one fit: pass the rows themselves "
+                "instead of bins, and use warm_start=False"
+            )
+        self.__dict__.pop("statistics_", None)
         if not isinstance(X, BinnedRows):
             training = self._start_native_fit(X, y, sample_weight, multi_output=self._several, blocks=True)
             if not training.in_memory:
+                if ordered:
+                    raise ValueError("categories='ordered' needs all rows in memory: use categories='native'")
                 return self._stream(training, known)
+            if ordered:
+                return self._bin_ordered(training), training.y, training.sample_weight
             data = self._bin_training(training.X, training.sample_weight, known)
             return data, training.y, training.sample_weight
         self._validate_params()
@@ -261,9 +330,11 @@ class BoostedTrees(Columns):
             sampling.top, sampling.other = self.top_rate, self.other_rate
             sampling.wait = 1.0 / self.learning_rate
         drops = Drops(self.rate_drop, self.skip_drop, seed) if self.boosting == "dart" else None
-        booster = Booster(
-            data.binned, gradients, self._growth(data.binned.n_features), sampling, known, drops
-        )
+        how = self._growth(data.binned.n_features)
+        if data.others:
+            booster: Booster = Rotating([data.binned, *data.others], gradients, how, sampling, known, drops)
+        else:
+            booster = Booster(data.binned, gradients, how, sampling, known, drops)
         parts = self._parts(eval_set, baseline)
         for part in parts:
             part.bin(binning)
@@ -335,6 +406,9 @@ class BoostedTrees(Columns):
 
     def _check_state(self) -> None:
         super()._check_state()
+        statistics = getattr(self, "statistics_", None)
+        if statistics is not None and statistics.n_columns != self._n_inputs():
+            raise ValueError(f"statistics_ is for {statistics.n_columns} columns, not {self._n_inputs()}")
         if self.best_iteration_ > self.n_iter_:
             raise ValueError(f"best_iteration_ is {self.best_iteration_} of {self.n_iter_} steps")
 

@@ -110,6 +110,9 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         Whether to add trees to the previous ones.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
+    categories : {"native", "ordered"}, default="native"
+        "native": a split parts the levels into two sets; "ordered": a level is the mean of the target over rows that
+        come earlier in a random order, and how frequent it is, which serves columns of many levels.
 
     Attributes
     ----------
@@ -185,6 +188,7 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         other_rate: float = 0.1,
         warm_start: bool = False,
         random_state: Any = None,
+        categories: str = "native",
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -218,6 +222,7 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         self.other_rate = other_rate
         self.warm_start = warm_start
         self.random_state = random_state
+        self.categories = categories
 
     def fit(
         self,
@@ -269,6 +274,11 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
         if len(factors) == 2:
             factors = factors * [1.0, self.scale_pos_weight]
         return np.asarray(factors[y] if sample_weight is None else factors[y] * sample_weight)
+
+    def _means(self, y: np.ndarray) -> np.ndarray:
+        if len(self.classes_) == 2:
+            return super()._means(y)
+        return np.asarray(y[:, None] == np.arange(len(self.classes_)), dtype=np.float64)
 
     def _validation_target(self, y: Any) -> np.ndarray:
         return labels.codes_of(labels.as_label_array(y), self.classes_)
@@ -399,6 +409,9 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         Whether to add trees to the previous ones.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
+    categories : {"native", "ordered"}, default="native"
+        "native": a split parts the levels into two sets; "ordered": a level is the mean of the target over rows that
+        come earlier in a random order, and how frequent it is, which serves columns of many levels.
 
     Attributes
     ----------
@@ -478,6 +491,7 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         other_rate: float = 0.1,
         warm_start: bool = False,
         random_state: Any = None,
+        categories: str = "native",
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -511,6 +525,7 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
         self.other_rate = other_rate
         self.warm_start = warm_start
         self.random_state = random_state
+        self.categories = categories
 
     def fit(
         self,

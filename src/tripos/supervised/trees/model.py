@@ -110,6 +110,10 @@ class TreeModel(Understood, Estimator):
             native[-len(encoder.stages_.levels.columns) :] = True  # they come last
         return native
 
+    def _n_seen(self) -> int:
+        """Columns the trees see."""
+        return self._n_inputs()
+
     # ---- predictions -----------------------------------------------------------------------------
 
     def _scores(self, X: Any) -> np.ndarray:
@@ -135,8 +139,8 @@ class TreeModel(Understood, Estimator):
 
     def _check_state(self) -> None:
         super()._check_state()
-        if self.binning_.n_features != self._n_inputs():
-            raise ValueError(f"binning_ is for {self.binning_.n_features} features, not {self._n_inputs()}")
+        if self.binning_.n_features != self._n_seen():
+            raise ValueError(f"binning_ is for {self.binning_.n_features} features, not {self._n_seen()}")
         self.forest_.check_features(self.binning_.n_features)
         if self.forest_.n_outputs != len(self.baseline_) or self.forest_.n_trees % len(self.baseline_):
             raise ValueError(f"forest_ is not for the {len(self.baseline_)} outputs of baseline_")
