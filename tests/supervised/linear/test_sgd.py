@@ -59,7 +59,9 @@ def test_the_default_fit_classifies_as_well_as_scikit_learns(scaled):
     ours = [SGDClassifier(random_state=s).fit(X, y).score(Z, t) for s in SEEDS]
     theirs = [sklearn.linear_model.SGDClassifier(random_state=s).fit(X, y).score(Z, t) for s in SEEDS]
     assert np.mean(ours) > np.mean(theirs) - 0.01
-    assert np.mean(ours) > 0.9
+    assert (
+        np.mean(ours) > 0.88
+    )  # scikit-learn's mean over 60 seeds is 0.897, single ones are from 0.86 to 0.91
 
 
 @pytest.mark.parametrize(

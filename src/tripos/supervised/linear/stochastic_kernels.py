@@ -52,23 +52,36 @@ LEAST_RATE = 1e-6  # at which the adaptive schedule ends
 LARGEST_SLOPE = 1e12  # slopes are cut off here, so that one outlier does not end a fit
 
 
-@kernel("u4[::1], u4[::1]")
-def shuffle(order, draws):  # type: ignore[no-untyped-def]
-    """Fisher and Yates, from one 32-bit draw for each place."""
+@kernel
+def shuffle_on(order, x):  # type: ignore[no-untyped-def]
+    """Fisher and Yates, by Marsaglia's xorshift of 64 bits, doi:10.18637/jss.v008.i14, from x > 0; where x got to.
+
+    Drawn here a place costs 2 ns, from NumPy's generator 6 ns more.
+    """
+    x = np.uint64(x)
     for k in range(order.size - 1, 0, -1):
-        m = (np.int64(draws[k]) * (k + 1)) >> 32
+        x ^= x << np.uint64(13)
+        x ^= x >> np.uint64(7)
+        x ^= x << np.uint64(17)
+        m = ((x >> np.uint64(32)) * np.uint64(k + 1)) >> np.uint64(32)
         order[k], order[m] = order[m], order[k]
+    return x
 
 
-@kernel("u4[::1], i8, i8, u4[::1], u4[::1]")
-def shuffle_blocks(rows, block, group, draws, order):  # type: ignore[no-untyped-def]
+@kernel("u4[::1], u8")
+def shuffle(order, seed):  # type: ignore[no-untyped-def]
+    shuffle_on(order, seed)
+
+
+@kernel("u4[::1], i8, i8, u8, u4[::1]")
+def shuffle_blocks(rows, block, group, seed, order):  # type: ignore[no-untyped-def]
     """Blocks of neighbouring rows in random order, the rows of each `group` blocks shuffled among themselves."""
     n = rows.size
     n_blocks = (n + block - 1) // block
     blocks = np.empty(n_blocks, np.uint32)
     for k in range(n_blocks):
         blocks[k] = k
-    shuffle(blocks, draws[n:])
+    x = shuffle_on(blocks, seed)
     filled = 0
     begin = 0
     for k in range(n_blocks):
@@ -77,7 +90,7 @@ def shuffle_blocks(rows, block, group, draws, order):  # type: ignore[no-untyped
             order[filled] = rows[i]
             filled += 1
         if (k + 1) % group == 0 or k == n_blocks - 1:
-            shuffle(order[begin:filled], draws[begin:filled])
+            x = shuffle_on(order[begin:filled], x)
             begin = filled
 
 
@@ -87,6 +100,12 @@ def rate_at(schedule, h, t, current):  # type: ignore[no-untyped-def]
     if schedule == OPTIMAL:
         return 1.0 / (h[ALPHA] * (h[T0] + t - 1.0))
     return h[ETA0] * exp(-h[POWER] * log(t)) if schedule == INVSCALING else current
+
+
+@kernel
+def next_rate(schedule, alpha, t0, h, t, current):  # type: ignore[no-untyped-def]
+    """The same with two settings in registers: the compiler would read `h` again after each step's writes."""
+    return 1.0 / (alpha * (t0 + t - 1.0)) if schedule == OPTIMAL else rate_at(schedule, h, t, current)
 
 
 @kernel("i8, f8[::1]")
@@ -138,8 +157,10 @@ def multiply_out(u, sums, a, mean_scale):  # type: ignore[no-untyped-def]
 def pull(j, owed, a, inverse, mean_scale, u, received, sums):  # type: ignore[no-untyped-def]
     """Moves w_j = a u_j towards 0, and not beyond, by the share of `owed` that it has not received."""
     z = float(u[j])
-    toward = z - (owed + received[j]) * inverse if z > 0.0 else z + (owed - received[j]) * inverse
-    kept = max(0.0, toward) if z > 0.0 else (min(0.0, toward) if z < 0.0 else z)
+    side = (
+        1.0 if z >= 0.0 else -1.0
+    )  # a 0 stays 0 by this too, as |received| <= owed; signs are hard to foresee
+    kept = side * max(0.0, side * z - (owed + side * received[j]) * inverse)
     u[j] = u.dtype.type(kept)
     received[j] += a * (kept - z)
     if sums.shape[1]:
@@ -166,6 +187,8 @@ def dense_steps(  # type: ignore[no-untyped-def]
     cast = X.dtype.type
     t, a, b, owed = state[T], state[SCALE], state[INTERCEPT], state[OWED]
     mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
+    alpha, t0, l1, l2, current = h[ALPHA], h[T0], h[L1], h[L2], state[RATE]
+    inside, low, intercept_step, average = h[CLASS], h[LOW], h[INTERCEPT_STEP], h[AVERAGE]
     for start in range(0, n, BLOCK):
         m = min(BLOCK, n - start)
         for r in range(m):
@@ -178,15 +201,15 @@ def dense_steps(  # type: ignore[no-untyped-def]
             for j in range(d):
                 dot += x[j] * u[j]
             eta = a * dot + b
-            target = float(y[i]) if h[CLASS] < 0.0 else (1.0 if y[i] == h[CLASS] else h[LOW])
+            target = float(y[i]) if inside < 0.0 else (1.0 if y[i] == inside else low)
             weight = float(s[i]) if s.size else 1.0
             room[0, r], room[1, r], room[2, r] = eta, target, weight
-            rate = rate_at(schedule, h, t, state[RATE])
+            rate = next_rate(schedule, alpha, t0, h, t, current)
             if schedule < PA1:
                 move = weight * move_of(code, parameter, h, rate, target, eta)
             else:
                 move = weight * passive_aggressive(code, parameter, schedule, h, target, eta, squares(x))
-            a *= max(0.0, 1.0 - h[L2] * rate * weight)
+            a *= max(0.0, 1.0 - l2 * rate * weight)
             if a < LEAST_SCALE:
                 multiply_out(u, sums, a, mean_scale)
                 a, mean_scale = 1.0, 0.0
@@ -199,12 +222,12 @@ def dense_steps(  # type: ignore[no-untyped-def]
                     sums[1, j] += mean_scale * step * x[j]
                 moves += 1
             if received.size:
-                owed += h[L1] * rate * weight
+                owed += l1 * rate * weight
                 for j in range(d):
                     if x[j] != 0:  # as on CSR rows, so that both come to the same coefficients
                         pull(j, owed, a, inverse, mean_scale, u, received, sums)
-            b += h[INTERCEPT_STEP] * move
-            if t >= h[AVERAGE]:
+            b += intercept_step * move
+            if t >= average:
                 mean_scale += weight * a
                 sum_b += weight * b
                 averaged += weight
@@ -227,6 +250,8 @@ def csr_steps(  # type: ignore[no-untyped-def]
     cast = data.dtype.type
     t, a, b, owed = state[T], state[SCALE], state[INTERCEPT], state[OWED]
     mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
+    alpha, t0, l1, l2, current = h[ALPHA], h[T0], h[L1], h[L2], state[RATE]
+    inside, low, intercept_step, average = h[CLASS], h[LOW], h[INTERCEPT_STEP], h[AVERAGE]
     for start in range(0, n, BLOCK):
         m = min(BLOCK, n - start)
         for r in range(m):
@@ -234,9 +259,15 @@ def csr_steps(  # type: ignore[no-untyped-def]
             coming = np.uint64(order[min(start + r + AHEAD, n - 1)])
             first = np.uint64(indptr[coming])
             past = min(np.uint64(indptr[coming + np.uint64(1)]), first + np.uint64(FAR))
-            for e in range(first, past, LINE):
+            # A row of a dozen words in no loop, whose end the processor would not foresee.
+            prefetch(data, first)
+            prefetch(data, first + np.uint64(LINE))
+            prefetch(data, first + np.uint64(2 * LINE))
+            prefetch(indices, first)
+            prefetch(indices, first + np.uint64(2 * LINE))
+            for e in range(first + np.uint64(3 * LINE), past, LINE):
                 prefetch(data, e)
-            for e in range(first, past, 2 * LINE):
+            for e in range(first + np.uint64(4 * LINE), past, 2 * LINE):
                 prefetch(indices, e)
             begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
             # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
@@ -248,16 +279,16 @@ def csr_steps(  # type: ignore[no-untyped-def]
                 k += np.uint64(2)
             dot = even + odd + (data[k] * u[np.uint64(indices[k])] if k < end else cast(0))
             eta = a * dot + b
-            target = float(y[i]) if h[CLASS] < 0.0 else (1.0 if y[i] == h[CLASS] else h[LOW])
+            target = float(y[i]) if inside < 0.0 else (1.0 if y[i] == inside else low)
             weight = float(s[i]) if s.size else 1.0
             room[0, r], room[1, r], room[2, r] = eta, target, weight
-            rate = rate_at(schedule, h, t, state[RATE])
+            rate = next_rate(schedule, alpha, t0, h, t, current)
             if schedule < PA1:
                 move = weight * move_of(code, parameter, h, rate, target, eta)
             else:
                 norm = squares(data[begin:end])
                 move = weight * passive_aggressive(code, parameter, schedule, h, target, eta, norm)
-            a *= max(0.0, 1.0 - h[L2] * rate * weight)
+            a *= max(0.0, 1.0 - l2 * rate * weight)
             if a < LEAST_SCALE:
                 multiply_out(u, sums, a, mean_scale)
                 a, mean_scale = 1.0, 0.0
@@ -271,11 +302,11 @@ def csr_steps(  # type: ignore[no-untyped-def]
                         sums[1, np.uint64(indices[e])] += mean_scale * step * data[e]
                 moves += 1
             if received.size:
-                owed += h[L1] * rate * weight
+                owed += l1 * rate * weight
                 for e in range(begin, end):
                     pull(np.uint64(indices[e]), owed, a, inverse, mean_scale, u, received, sums)
-            b += h[INTERCEPT_STEP] * move
-            if t >= h[AVERAGE]:
+            b += intercept_step * move
+            if t >= average:
                 mean_scale += weight * a
                 sum_b += weight * b
                 averaged += weight
@@ -348,27 +379,27 @@ def close_epoch(schedule, h, state, u, sums, received, record, e):  # type: igno
 
 
 @kernel
-def open_epoch(state, rows, draws, order):  # type: ignore[no-untyped-def]
+def open_epoch(state, rows, seed, order):  # type: ignore[no-untyped-def]
     begin_epoch(state)
     for k in range(rows.size):
         order[k] = rows[k]
-    if draws.size:
-        shuffle(order, draws)
+    if seed:
+        shuffle(order, seed)
 
 
 @kernel(
-    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], u4[:, ::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
+    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
     "f8[:, ::1], f8[:, ::1]"
 )
 def dense_epochs(  # type: ignore[no-untyped-def]
-    code, parameter, schedule, X, y, s, rows, draws, h, state, u, sums, received, room, record
+    code, parameter, schedule, X, y, s, rows, seeds, h, state, u, sums, received, room, record
 ):
-    """Epochs over few rows, one for each row of `draws`, until it is time to stop; how it ended, and after how many."""
+    """Epochs over few rows, one for each of `seeds` (0: rows in their order), until it is time to stop; how it ended, and after how many."""
     order = np.empty(rows.size, np.uint32)
     verdict = GOES_ON
     e = 0
-    while verdict == GOES_ON and e < draws.shape[0]:
-        open_epoch(state, rows, draws[e], order)
+    while verdict == GOES_ON and e < seeds.size:
+        open_epoch(state, rows, seeds[e], order)
         dense_steps(code, parameter, schedule, X, y, s, order, h, state, u, sums, received, room)
         verdict = close_epoch(schedule, h, state, u, sums, received, record, e)
         e += 1
@@ -376,7 +407,7 @@ def dense_epochs(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], u4[:, ::1], f8[::1], f8[::1], F[::1], "
+    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], "
     "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1]"
 )
 def csr_epochs(  # type: ignore[no-untyped-def]
@@ -389,7 +420,7 @@ def csr_epochs(  # type: ignore[no-untyped-def]
     y,
     s,
     rows,
-    draws,
+    seeds,
     h,
     state,
     u,
@@ -402,8 +433,8 @@ def csr_epochs(  # type: ignore[no-untyped-def]
     order = np.empty(rows.size, np.uint32)
     verdict = GOES_ON
     e = 0
-    while verdict == GOES_ON and e < draws.shape[0]:
-        open_epoch(state, rows, draws[e], order)
+    while verdict == GOES_ON and e < seeds.size:
+        open_epoch(state, rows, seeds[e], order)
         csr_steps(
             code, parameter, schedule, data, indices, indptr, y, s, order, h, state, u, sums, received, room
         )

@@ -27,7 +27,7 @@ PAIRS, ALIKE = (
     1 << 14,
     0.05,
 )  # neighbours looked at, and the correlation of their targets from which on they are alike
-AT_ONCE, MOST_EPOCHS = 300_000, 64  # numbers read by epochs that are taken in one call: some 300 microseconds
+MOST_EPOCHS = 64  # that are taken in one call
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,12 @@ class Piece:
     @property
     def epochs_at_once(self) -> int:
         """Epochs that one call may take."""
-        return max(1, min(MOST_EPOCHS, AT_ONCE // max(1, self.work)))
+        return max(1, min(MOST_EPOCHS, WORK // max(1, self.work))) if self.in_cache else 1
+
+    @property
+    def in_cache(self) -> bool:
+        """Whether the rows may be visited in any order."""
+        return len(self.rows) * self.row_bytes <= IN_CACHE
 
     def order(self, rng: np.random.Generator, shuffle: bool) -> np.ndarray:
         """The rows in the order of an epoch."""
@@ -103,12 +108,13 @@ class Piece:
         if not shuffle:
             return self.rows
         block = min(BLOCK_BYTES // max(1, self.row_bytes), MOST_ROWS)
-        if n * self.row_bytes <= IN_CACHE or block < 2 or self.neighbours_alike:
+        seed = _seeds(rng, 1)[0]
+        if self.in_cache or block < 2 or self.neighbours_alike:
             order = self.rows.copy()
-            kernels.shuffle(order, _draws(rng, n))
+            kernels.shuffle(order, seed)
             return order
         order = np.empty(n, np.uint32)
-        kernels.shuffle_blocks(self.rows, block, GROUP, _draws(rng, n + -(-n // block)), order)
+        kernels.shuffle_blocks(self.rows, block, GROUP, seed, order)
         return order
 
     def scores(self, w: np.ndarray, b: float) -> np.ndarray:
@@ -121,8 +127,9 @@ class Piece:
         return float(np.max(squares, initial=0.0)) + 1.0
 
 
-def _draws(rng: np.random.Generator, n: int) -> np.ndarray:
-    return rng.integers(0, 1 << 32, size=n, dtype=np.uint32)
+def _seeds(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Of the orders of n epochs: none is 0."""
+    return rng.integers(0, 1 << 64, size=n, dtype=np.uint64) | np.uint64(1)
 
 
 @dataclass(eq=False)
@@ -243,18 +250,16 @@ class Walk:
             self.take(piece)
             self.end_epoch()
             return self
-        draws = np.empty((most, 0), np.uint32)
-        if self.recipe.shuffle:
-            draws = _draws(self.rng, most * len(piece.rows)).reshape(most, -1)
+        seeds = _seeds(self.rng, most) if self.recipe.shuffle else np.zeros(most, np.uint64)
         known = (self.recipe.loss.code, self.recipe.parameter, self.recipe.schedule)
         record = np.empty((2, most))
         where = (self.settings, self.state, self.u, self.sums, self.received, self.room, record)
         X = piece.X
         if sp.issparse(X):
             rows = (X.data, X.indices, X.indptr, piece.y, piece.s, piece.rows)
-            verdict, n = kernels.csr_epochs(*known, *rows, draws, *where)
+            verdict, n = kernels.csr_epochs(*known, *rows, seeds, *where)
         else:
-            verdict, n = kernels.dense_epochs(*known, X, piece.y, piece.s, piece.rows, draws, *where)
+            verdict, n = kernels.dense_epochs(*known, X, piece.y, piece.s, piece.rows, seeds, *where)
         self._note(record[0, :n], record[1, :n])
         self.finite, self.done = verdict != kernels.NOT_FINITE, verdict == kernels.DONE
         return self
