@@ -33,6 +33,7 @@ CONSTANT = (
     *WITHOUT_CURVATURE,
 )  # h_i = w_i; far from y Huber's loss has no curvature
 ROWS_PER_PIECE = 1 << 15
+PACKED_ROWS = 1 << 17  # a piece of packing
 MOST_REPEATS = (
     2.0**30
 )  # rows that integer weights may stand for; above, weights are rounded with the gradients
@@ -194,7 +195,13 @@ class Gradients:
         slack = self.total_weight if self.how == INTEGER_WEIGHTS else self.scores.shape[1]
         gs = scale(self.totals[k, 1], slack)
         hs = 1.0 if self.constant and self.how != ANY_WEIGHTS else scale(self.totals[k, 2], slack)
-        pack(self.slopes[k], self.curvatures[k], self.weight, self.how, gs, hs, packed)
+        slope, curvature, how = self.slopes[k], self.curvatures[k], (self.how, gs, hs)
+
+        def piece(start: int) -> None:
+            rows = slice(start, start + PACKED_ROWS)
+            pack(slope[rows], curvature[rows], self.weight[rows], *how, packed[rows])
+
+        parallel(piece, range(0, len(slope), PACKED_ROWS))
         return 1 / gs, 1 / hs
 
     def renew(self, tree: Grown, k: int, rate: float) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from tripos.compute import kernel
 from tripos.compute.budget import require
-from tripos.compute.threads import thread_count
+from tripos.compute.threads import parallel, thread_count
 from tripos.supervised.trees.binning import Binned
 from tripos.supervised.trees.histogram import (
     BLOCK,
@@ -31,9 +31,7 @@ from tripos.supervised.trees.histogram import (
     PARALLEL_WORK,
     add_all,
     add_some,
-    clear,
     histogram,
-    subtract,
 )
 from tripos.supervised.trees.leaves import (
     AGAIN,
@@ -41,6 +39,7 @@ from tripos.supervised.trees.leaves import (
     ASK_ALL,
     ASK_COUNTS,
     ASK_END,
+    ASK_PART,
     ASK_SLOT,
     ASK_START,
     BEGIN,
@@ -51,6 +50,7 @@ from tripos.supervised.trees.leaves import (
     LARGER,
     LEFT_CHILD,
     LEVELS,
+    MIDDLE,
     N_FREE,
     N_LEAVES,
     N_LEVELS,
@@ -59,6 +59,7 @@ from tripos.supervised.trees.leaves import (
     N_NODES,
     N_OPEN,
     N_STATE,
+    PARTED,
     PHASE,
     RECOUNTED,
     ROOT,
@@ -72,12 +73,15 @@ from tripos.supervised.trees.leaves import (
     VALUE,
     allow,
     choose,
+    clear_bins,
     divide,
     give_slot,
     mark_left,
     order_children,
     part,
+    part_on_threads,
     splittable,
+    subtract_bins,
     sum_of_rows,
     take_slot,
     value_of,
@@ -85,6 +89,7 @@ from tripos.supervised.trees.leaves import (
 )
 from tripos.supervised.trees.split import (
     ALPHA,
+    BIN,
     BOUNDED,
     CATEGORICAL,
     COUNTED,
@@ -105,6 +110,7 @@ from tripos.supervised.trees.split import (
     MIN_ROWS,
     MIN_SPLIT,
     MISSING,
+    MISSING_LEFT,
     MOST,
     N_BINS,
     N_FACTS,
@@ -116,6 +122,7 @@ from tripos.supervised.trees.split import (
     N_TRIED,
     NODE,
     ORDER,
+    PART_ROWS,
     RATE,
     SEED,
     SLOT,
@@ -133,6 +140,7 @@ from tripos.supervised.trees.split import (
 
 U = np.uint64
 GROWTH = {"leaf-wise": BEST_FIRST, "depth-wise": BY_LEVEL}
+PARALLEL_ROWS = 1 << 16  # rows of a node that threads part together
 POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
 
 
@@ -152,7 +160,7 @@ def growing(plain: bool) -> Any:
         free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
         node_levels,
     ):  # fmt: skip
-        """Grows until the tree is done (False) or `state` asks for a large histogram (True)."""
+        """Grows until the tree is done (False) or `state` asks for a large histogram or many rows parted (True)."""
         whole = integers[ZERO]  # a 0 that is no constant: with one the kernels it goes to would compile twice
         counts = histograms[histograms.shape[0] - 1]
         room = (
@@ -174,16 +182,22 @@ def growing(plain: bool) -> Any:
             if phase == BEGIN:
                 wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
             elif phase == ROOT:
-                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]])
+                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]], features)
                 first = 0
-            elif phase == CHOOSE:
-                k, q = choose(state, leaves, limits, opened, integers[ORDER]), state[N_LEAVES]
-                if k < 0 or q >= integers[MAX_LEAVES]:
-                    return False
+            elif phase == CHOOSE or phase == PARTED:
+                k, q = state[ASK_PART], state[N_LEAVES]
+                if phase == CHOOSE:
+                    k = choose(state, leaves, limits, opened, integers[ORDER])
+                    if k < 0 or q >= integers[MAX_LEAVES]:
+                        return False
                 leaf = leaves[k]
-                j = leaf[FEATURE]
-                mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
-                middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
+                j, middle = leaf[FEATURE], state[MIDDLE]
+                if phase == CHOOSE:
+                    if leaf[END] - leaf[START] >= integers[PART_ROWS]:
+                        state[PHASE], state[ASK_PART] = PARTED, k
+                        return True
+                    mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
+                    middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
                 if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
                     leaf[EXACT], state[SMALLER] = 1, k
                     wanted, after, counting = k, RECOUNTED, 1
@@ -208,7 +222,7 @@ def growing(plain: bool) -> Any:
             elif phase == SMALL:
                 first, large = state[SMALLER], state[LARGER]
                 if leaves[large, SLOT] >= 0:
-                    subtract(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]])
+                    subtract_bins(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]], features)
                     second = large
                 elif splittable(leaves[large], integers):
                     wanted, after = large, LARGE
@@ -246,7 +260,7 @@ def growing(plain: bool) -> Any:
                 if (end - start) * words.shape[0] * 8 > integers[WORK]:
                     return True
                 h = histograms[slot]
-                clear(h, whole, h.size)
+                clear_bins(h, features)
                 if everything:
                     add_all(words, whole, words.shape[0], packed, start, end, h)
                 else:
@@ -276,12 +290,13 @@ def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, n_nodes
             nodes[node, ROWS] = nodes[left, ROWS] + nodes[left + 1, ROWS]
 
 
-@kernel("i8, i8[:, ::1], u4[::1], f8[::1], f4[::1]")
-def add_values(n_leaves, leaves, rows, values, scores):  # type: ignore[no-untyped-def]
-    """Adds to each row's score the value of its leaf."""
+@kernel("i8, i8[:, ::1], u4[::1], f8[::1], f4[::1], i8, i8")
+def add_values(n_leaves, leaves, rows, values, scores, first, last):  # type: ignore[no-untyped-def]
+    """Adds the value of its leaf to the score of each row that stands in rows[first:last]."""
     for k in range(n_leaves):
         value = np.float32(values[k])
-        here = rows[leaves[k, START] : leaves[k, END]]
+        start, end = max(leaves[k, START], first), min(leaves[k, END], last)
+        here = rows[min(start, end) : end]
         for i in range(U(here.size)):
             scores[U(here[i])] += value
 
@@ -367,7 +382,11 @@ class Grown:
 
     def add_to(self, scores: np.ndarray) -> None:
         """Adds the leaves' values to the scores (float32) of their rows."""
-        add_values(len(self.leaves), self.leaves, self.rows, self.values, scores)
+        n = int(self.leaves[:, END].max())
+        parts = thread_count() if n >= PARALLEL_ROWS else 1
+        edges = np.linspace(0, n, parts + 1).astype(np.int64).tolist()
+        what = (len(self.leaves), self.leaves, self.rows, self.values, scores)
+        parallel(lambda piece: add_values(*what, *piece), list(zip(edges[:-1], edges[1:], strict=True)))
 
 
 @dataclass
@@ -494,6 +513,7 @@ class Grower:
         memory["member"][0] = 1
         integers[COUNTED], integers[SUBSET], integers[SEED] = counted, rows is not None, seed
         integers[WORK] = PARALLEL_WORK if thread_count() > 1 else 50 * PARALLEL_WORK
+        integers[PART_ROWS] = PARALLEL_ROWS if thread_count() > 1 else 1 << 40
         numbers[G_UNIT], numbers[H_UNIT] = units
         numbers[SMOOTHING] = self.how.smoothing * mean_hessian
         numbers[SUPPORT] = self.how.support * mean_hessian
@@ -501,7 +521,10 @@ class Grower:
         arguments = tuple(memory.values())
         kernel = grow_plain if self._plain(usable) else grow
         while kernel(*arguments):
-            self._add_asked(state)
+            if state[PHASE] == PARTED:
+                self._part_asked(state)
+            else:
+                self._add_asked(state)
         return self._grown(int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
 
     def _plain(self, usable: np.ndarray | None) -> bool:
@@ -510,6 +533,19 @@ class Grower:
         drawn = min(integers[N_TRIED], integers[N_LEVEL]) < p
         limited = self.how.groups is not None or integers[BOUNDED] or np.isfinite(self.how.max_value)
         return not (drawn or limited or self.binned.categorical.any())
+
+    def _part_asked(self, state: np.ndarray) -> None:
+        memory, k = self.memory, int(state[ASK_PART])
+        leaf = memory["leaves"][k]
+        j = leaf[FEATURE]
+        if self.binned.categorical[j]:
+            words = np.ascontiguousarray(memory["levels"][k])[:, None]
+            goes_left = ((words >> np.arange(64, dtype=np.uint64)) & U(1)).ravel().astype(np.uint8)
+        else:
+            goes_left = (np.arange(256) <= leaf[BIN]).astype(np.uint8)
+            goes_left[255] = leaf[MISSING_LEFT]
+        where = (memory["rows"], int(leaf[START]), int(leaf[END]))
+        state[MIDDLE] = part_on_threads(memory["columns"][j], *where, goes_left, memory["spare"])
 
     def _add_asked(self, state: np.ndarray) -> None:
         memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])

@@ -27,7 +27,9 @@ U = np.uint64
 LOW = np.int64(0xFFFFFFFF)
 AHEAD = 32  # rows that are fetched before they are needed
 BLOCK = 2048  # sums of a block of eight features
-PARALLEL_WORK = 1_500_000  # additions, about half a millisecond of work, below which one thread does all
+PARALLEL_WORK = (
+    750_000  # additions, a quarter of a millisecond of work or more, below which one thread does all
+)
 GATHERED = 1 << 13  # rows of one gathering: their packed gradients stay in the first-level cache
 
 
