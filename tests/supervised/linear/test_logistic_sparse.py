@@ -158,8 +158,11 @@ def test_weights_and_class_weights_count_rows(adult, l1_ratio, sparse):
 # ---- every road --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["all at once", "sample", "working sets", "orthants"])
+@pytest.fixture(params=["all at once", "columns", "sample", "working sets", "orthants"])
 def road(request, monkeypatch):
+    if request.param == "columns":
+        return request.param
+    monkeypatch.setattr(logistic_sparse.SparseProblem, "by_columns", False)
     if request.param == "sample":
         monkeypatch.setattr(likelihood, "SAMPLE_ROWS_PER_PARAMETER", 5)
         monkeypatch.setattr(likelihood, "SAMPLING_PAYS", 0)

@@ -264,6 +264,8 @@ class Problem:
     ) -> tuple[Result, str]:
         """With an L1 penalty."""
         problem = SparseProblem(self.risk, self.kinks)
+        if problem.by_columns:
+            return problem.columns_newton(theta, stopping), "prox-newton"
         if sampled:
             return problem.newton_from_sample(self._sample(), theta, stopping, warm), "prox-newton"
         in_memory = isinstance(self.risk.blocks, list)

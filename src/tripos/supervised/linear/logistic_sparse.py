@@ -4,6 +4,7 @@
 
 The shape of the data chooses the way to the minimum:
 
+- two classes and CSR: Newton steps by columns, which form no Hessian (`optimization.columns_newton`);
 - few parameters: proximal Newton steps over all of them (`optimization.proximal_newton`); where there are many
   rows for each, with a Hessian from a sample of the rows, as without the L1 penalty;
 - otherwise working sets: the columns whose coefficients are not zero and those that violate the optimality
@@ -11,7 +12,7 @@ The shape of the data chooses the way to the minimum:
   texts with 9,000 words need a few hundred columns and half a dozen such passes;
 - more coefficients that are not zero than a Hessian has room for: L-BFGS by orthants (`optimization.orthant`).
 
-All three stop by the violation of the optimality conditions, and by the decrease still in sight.
+All stop by the violation of the optimality conditions, and by the decrease still in sight.
 
 References
 ----------
@@ -26,10 +27,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from tripos.compute.arrays import kernel_csr
+from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block
+from tripos.objective.losses import LOG
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows, SparseRows
+from tripos.optimization.columns_newton import ColumnsNewton
 from tripos.optimization.lbfgs import Inverse
 from tripos.optimization.orthant import orthantwise
 from tripos.optimization.proximal_newton import proximal_newton, violations
@@ -41,6 +44,8 @@ SET_STEPS = 6  # of Newton's method on one working set
 AT_REST = 1e-3  # share of `tol`: a start where nothing is left to do
 SET_PRECISION = 1e-5  # decrease in sight, as a share of the objective, at which it may be left
 SET_SHARE = 0.1  # of the largest violation, at which a working set is left for the next
+
+CLOSER = 0.1  # sum of violations, as a share of that at which liblinear stops
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,26 @@ class SparseProblem:
     def quasi_newton(self, theta: np.ndarray, stopping: Stopping, inverse: Inverse) -> Result:
         """L-BFGS by orthants, from a preconditioner for the smooth part."""
         return orthantwise(self.risk, theta, stopping, l1=self.l1, inverse=inverse)
+
+    @property
+    def by_columns(self) -> bool:
+        """Whether it is the log loss of sparse rows in memory."""
+        risk = self.risk
+        held = isinstance(risk.blocks, list) and all(isinstance(rows, SparseRows) for rows in risk.blocks)
+        return held and risk.loss is LOG
+
+    def columns_newton(self, theta: np.ndarray, stopping: Stopping) -> Result:
+        """Newton steps by columns, at least as close to the minimum as liblinear goes for this `tol`."""
+        risk = self.risk
+        rows = [rows for rows in risk.blocks if isinstance(rows, SparseRows)]
+        y = np.concatenate([part.y for part in rows]).astype(np.float64)
+        weights = [part.s if part.s.size else np.ones(part.n_rows) for part in rows]
+        s = np.concatenate(weights).astype(np.float64) / risk.total_weight
+        rarer = min(float(s @ y), float(s @ (1.0 - y)))
+        l2 = np.full(risk.n_parameters, risk.penalty.curvature)
+        l2[risk.n_features :] = risk.intercept_penalty
+        problem = ColumnsNewton(*_by_columns(rows, risk.fit_intercept), y, s, self.l1, l2)
+        return problem.solve(theta, stopping, CLOSER * stopping.tol * rarer)
 
     # ---- working sets ----------------------------------------------------------------------------
 
@@ -153,3 +178,17 @@ def _columns(rows: Rows, columns: np.ndarray) -> Rows:
         return replace(rows, X=np.ascontiguousarray(rows.X[:, columns]))
     X = sp.csr_array(rows.arrays, shape=(rows.n_rows, rows.n_features))[:, columns]
     return SparseRows(*kernel_csr(X), len(columns), rows.y, rows.s)
+
+
+def _by_columns(rows: list[SparseRows], fit_intercept: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The arrays of all rows as one CSC matrix, with a column of ones for the intercept."""
+    parts = [sp.csr_array(part.arrays, shape=(part.n_rows, part.n_features)) for part in rows]
+    X = (parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")).tocsc()
+    data, indices, ends = X.data, X.indices, X.indptr
+    if fit_intercept:
+        n = X.shape[0]
+        data = np.append(data, np.ones(n, data.dtype))
+        indices = np.append(indices, np.arange(n, dtype=indices.dtype))
+        ends = np.append(ends, ends[-1:] + n)
+    kind = np.int32 if indices.dtype == np.int32 and ends.dtype == np.int32 else np.int64
+    return kernel_array(data), kernel_array(indices, kind), kernel_array(ends, kind)
