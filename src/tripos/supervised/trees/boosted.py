@@ -26,10 +26,12 @@ from tripos.supervised.trees.drops import Drops
 from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
+from tripos.supervised.trees.leaves import BEST_FIRST
 from tripos.supervised.trees.model import NATIVE
 from tripos.supervised.trees.ordered import OrderedStatistics, Rotating
 from tripos.supervised.trees.sparse_rows import learn_sparse
 from tripos.supervised.trees.streaming import Streamed
+from tripos.supervised.trees.symmetric import SymmetricGrowth
 from tripos.supervised.trees.tree import Forest, add_trees
 
 SHARE = [Interval(Real, 0, 1, closed="right")]
@@ -45,7 +47,7 @@ class BoostedTrees(Columns):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "max_leaves": [Interval(Integral, 0, None, closed="left")],
         "max_depth": [Interval(Integral, 0, None, closed="left")],
-        "growth": [StrOptions(set(GROWTH))],
+        "growth": [StrOptions({*GROWTH, "symmetric"})],
         "min_child_weight": NOT_NEGATIVE,
         "min_child_samples": [Interval(Integral, 1, None, closed="left")],
         "reg_lambda": NOT_NEGATIVE,
@@ -153,7 +155,8 @@ class BoostedTrees(Columns):
             if categorical.any():
                 raise ValueError("categories='ordered' takes dense rows, X is CSR: use categories='native'")
             return self._bin_training(X, weight, None)
-        found, forms = OrderedStatistics.learn(X, self._means(training.y), weight, categorical, seed=seed)
+        how = {"seed": seed} | ({"native_levels": 0} if self.growth == "symmetric" else {})
+        found, forms = OrderedStatistics.learn(X, self._means(training.y), weight, categorical, **how)
         if found is None:
             return self._bin_training(X, weight, None)
         for j in found.columns:
@@ -372,11 +375,12 @@ class BoostedTrees(Columns):
     def _growth(self, p: int) -> Growth:
         in_tree = max(1, round(self.colsample_bytree * p))
         in_level = max(1, round(self.colsample_bylevel * in_tree))
-        return Growth(
+        kind = SymmetricGrowth if self.growth == "symmetric" else Growth
+        return kind(
             max_leaves=self.max_leaves if self.max_leaves != 1 else 2,
             max_depth=self.max_depth,
             min_rows=self.min_child_samples,
-            order=GROWTH[self.growth],
+            order=GROWTH.get(self.growth, BEST_FIRST),
             l2=self.reg_lambda,
             l1=self.reg_alpha,
             gamma=self.gamma,

@@ -36,8 +36,9 @@ class BoostedTreesRanker(BoostedTrees):
         Leaves of a tree at most; 0 for any number.
     max_depth : int, default=0
         Splits between the root and a leaf at most; 0 for any number.
-    growth : {"leaf-wise", "depth-wise"}, default="leaf-wise"
-        Whether the split that gains most comes first, or the one nearest to the root.
+    growth : {"leaf-wise", "depth-wise", "symmetric"}, default="leaf-wise"
+        Whether the split that gains most comes first, or the one nearest to the root; "symmetric": all nodes of a level
+        have one split, on numbers (or `categories="ordered"`), in `max_depth` levels (0: as many as `max_leaves` fill).
     min_child_weight : float, default=1e-3
         Hessian of a leaf at least.
     min_child_samples : int, default=20

@@ -22,6 +22,7 @@ from tripos.supervised.trees.drops import Drops
 from tripos.supervised.trees.gradients import Gradients, best_constant, mean_loss
 from tripos.supervised.trees.grow import Grower, Growth
 from tripos.supervised.trees.sampling import Sampling
+from tripos.supervised.trees.symmetric import SymmetricGrower, SymmetricGrowth
 from tripos.supervised.trees.tree import Forest, Packed, add_trees, plant
 
 __all__ = ["Booster", "Gradients", "Sampling", "best_constant", "mean_loss"]
@@ -59,10 +60,14 @@ class Booster:
             gradients.constant = False  # rows that stand for several have hessians of their own
         self.known, self.trees = known, list[Packed]()
         self.n_outputs = len(gradients.scores)
-        self.growers = [Grower(binned, how) for _ in range(min(self.n_outputs, thread_count()))]
+        self.growers = self._growers(binned)
         self.n_steps = 0 if known is None else known.n_trees // self.n_outputs
         self._by_row: np.ndarray | None = None
         self.loss = gradients.update()
+
+    def _growers(self, binned: Binned) -> list[Grower | SymmetricGrower]:
+        kind = SymmetricGrower if isinstance(self.how, SymmetricGrowth) else Grower
+        return [kind(binned, self.how) for _ in range(min(self.n_outputs, thread_count()))]
 
     def step(self) -> float:
         """One tree for each output; returns the mean loss of the training rows after it."""
@@ -114,7 +119,7 @@ class Booster:
         return self._by_row
 
     def _tree(
-        self, grower: Grower, k: int, rows: np.ndarray | None, usable: np.ndarray | None, share: float
+        self, grower: Grower | SymmetricGrower, k: int, rows: np.ndarray | None, usable: np.ndarray | None, share: float
     ) -> Packed:
         gradients = self.gradients
         units = gradients.pack(k, grower.packed)

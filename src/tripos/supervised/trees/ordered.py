@@ -26,7 +26,6 @@ from tripos.compute.budget import require
 from tripos.state import Array, Number, Spec
 from tripos.supervised.trees.binning import Binned
 from tripos.supervised.trees.boosting import Booster
-from tripos.supervised.trees.grow import Grower
 
 ORDERS = 4
 PRIOR = 1.0  # a, in rows
@@ -86,7 +85,14 @@ class OrderedStatistics:
 
     @classmethod
     def learn(
-        cls, X: np.ndarray, Y: np.ndarray, weight: np.ndarray | None, categorical: np.ndarray, *, seed: int
+        cls,
+        X: np.ndarray,
+        Y: np.ndarray,
+        weight: np.ndarray | None,
+        categorical: np.ndarray,
+        *,
+        seed: int,
+        native_levels: int = NATIVE_LEVELS,
     ) -> tuple[OrderedStatistics | None, list[np.ndarray]]:
         """The statistics, and the rows as training sees them, in one array for each order.
 
@@ -98,10 +104,12 @@ class OrderedStatistics:
         categorical : bool ndarray of shape (n_columns,)
         seed : int
             Draws the orders.
+        native_levels : int
+            Columns of so many levels stay as they are.
         """
         n, w = len(X), np.ones(len(X)) if weight is None else weight.astype(np.float64)
         known = {int(j): np.unique(X[:, j], return_inverse=True) for j in np.flatnonzero(categorical)}
-        columns = np.array([j for j, (levels, _) in known.items() if len(levels) > NATIVE_LEVELS], np.int64)
+        columns = np.array([j for j, (levels, _) in known.items() if len(levels) > native_levels], np.int64)
         if not len(columns):
             return None, []
         n_made = len(columns) * (Y.shape[1] + 1)
@@ -178,7 +186,7 @@ class Rotating(Booster):
     def __init__(self, several: list[Binned], *arguments: Any) -> None:
         super().__init__(several[0], *arguments)
         self.several = several
-        rest = [[Grower(binned, self.how) for _ in self.growers] for binned in several[1:]]
+        rest = [self._growers(binned) for binned in several[1:]]
         self.grower_sets = [self.growers, *rest]
 
     def step(self) -> float:
