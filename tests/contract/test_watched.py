@@ -55,11 +55,13 @@ def test_an_iterative_fit_keeps_its_history_and_stops_when_asked(estimator):
     full = clone(estimator).fit(X, y)
     # scikit-learn's checks want n_iter_ >= 1 even where the solution has a closed form (Ridge)
     steps = {"max_iter", "n_estimators"} & estimator.get_params().keys()
-    iterative = bool(steps) and np.max(full.n_iter_) > 1
+    made = full.n_iter_ if hasattr(full, "n_iter_") else getattr(full, "n_estimators_", 1)
+    iterative = bool(steps) and np.max(made) > 1
     assert hasattr(full, "history_") == iterative, "iterative learners keep a history, closed forms have none"
     if iterative:
         assert tuple(full.history_) == COLUMNS
         assert len({len(column) for column in full.history_.values()}) == 1
-        assert full.history_["loss"][-1] <= full.history_["loss"][0]
+        later = full.history_["loss"][1:]  # who visits rows in random order may end on a worse step than its best
+        assert (np.min(later) if cases.draws(estimator) else later[-1]) <= full.history_["loss"][0]
         stopped = clone(estimator).set_callbacks(Recorder(stop_after=1)).fit(X, y)
         assert len(stopped.history_["step"]) < len(full.history_["step"])

@@ -99,4 +99,33 @@ def gallery(n=50_000, seed=0):
             {},
         ),
         "feature_log_odds": (plotting.feature_log_odds, (rng.normal(size=(2, 300)),), {"names": words}),
+        "centroid_deviations": (
+            plotting.centroid_deviations,
+            (rng.normal(size=(2, 300)),),
+            {"labels": ("ham", "spam"), "names": words},
+        ),
+        "contributions": (plotting.contributions, (rng.normal(size=(n, 30)), rng.normal(size=(n, 30))), {}),
+        "waterfall": (plotting.waterfall, (rng.normal(size=300), 0.5, words), {}),
+        "curse_of_dimensionality": (
+            plotting.curse_of_dimensionality,
+            ([1, 10, 100], [0.001, 0.2, 0.6]),
+            {"noise": [0.001, 0.3, 0.8]},
+        ),
+        "density_profile": (plotting.density_profile, (line, np.exp(-line), x), {"name": "size"}),
+        "outlier_scores": (plotting.outlier_scores, (np.abs(score), 1.5), {}),
+        "few_and_many_neighbours": (
+            plotting.few_and_many_neighbours,
+            (lambda points, k: (points[:, 0] > 2.5).astype(int), petals, iris.target),
+            {"scores": (0.9, 0.95)},
+        ),
+        "tree_diagram": (
+            plotting.tree_diagram,
+            (
+                [1, 3, -1, -1, -1],
+                [2, 4, -1, -1, -1],
+                ["age <= 30", "male", "no", "yes", "no"],
+                *[[0, 1, 0, 1, 0]] * 2,
+            ),
+            {},
+        ),
     }

@@ -169,7 +169,7 @@ def boundary_grid(
     span = [_points.central(points[:, 0]), _points.central(points[:, 1])]
     grid = np.meshgrid(*(np.linspace(*edges, resolution) for edges in span))
     cells = np.column_stack([axis.ravel() for axis in grid])
-    rows = _points.subset(len(points), 150)
+    rows = _points.subset(len(points), max(20, 300 // (len(C) * len(gamma))))  # in each of the small panels
     for r, strength in enumerate(C):
         for c, width in enumerate(gamma):
             level = np.asarray(decide(strength, width)(cells), np.float64).reshape(grid[0].shape)
