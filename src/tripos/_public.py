@@ -75,6 +75,8 @@ TRANSFORMERS: dict[str, str] = {
     # They judge or describe rows instead of predicting a target.
     "LocalOutlierFactor": "tripos.unsupervised.anomaly.local_outlier_factor",
     "KernelDensity": "tripos.unsupervised.density.kernel_density",
+    # They fit many members, or want them named, so no run tries them of its own accord.
+    "AdaBoostRegressor": "tripos.supervised.ensemble.ada_boost_regressor",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.
