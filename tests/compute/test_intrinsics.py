@@ -184,5 +184,7 @@ def test_loops_over_it_call_no_function_per_element(name):
     run = CASES[name][0]
     run(np.ones(3, np.float32), np.empty(3, np.float32))
     code = run.inspect_llvm(run.signatures[0])
+    if "define" not in code:
+        pytest.skip("the kernel came from the cache, which keeps no LLVM text")
     assert not re.search(rf"call .*@{name}f?\(", code)
     assert any(f"<{lanes} x float>" in code for lanes in (4, 8, 16))

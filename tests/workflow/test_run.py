@@ -13,7 +13,7 @@ import pytest
 
 import tripos
 from tripos.errors import RunError
-from tripos.supervised.bayes.gaussian import GaussianNB
+from tripos.supervised.bayes.multinomial import MultinomialNB
 from tripos.workflow import run as running
 from tripos.workflow.candidates import Shape, candidates_for
 from tripos.workflow.config import read_config
@@ -167,10 +167,10 @@ def test_a_candidate_that_fails_is_reported_and_ends_nothing(messages, tmp_path,
     def fails(self, X, y, sample_weight=None):
         raise ValueError("no luck today")
 
-    monkeypatch.setattr(GaussianNB, "fit", fails)
+    monkeypatch.setattr(MultinomialNB, "fit", fails)
     result = run(messages, "label", out=tmp_path, trials=4, verbose=False)
     failed = {row["candidate"]: row["failure"] for row in result.record["leaderboard"] if row["failure"]}
-    assert failed == {"GaussianNB": "no luck today"}
+    assert failed == {"MultinomialNB": "no luck today"}
     assert any("no luck today" in text for text in result.record["warnings"])
     assert "no luck today" in result.report.read_text()
 
