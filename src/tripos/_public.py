@@ -77,6 +77,8 @@ TRANSFORMERS: dict[str, str] = {
     "KernelDensity": "tripos.unsupervised.density.kernel_density",
     # They fit many members, or want them named, so no run tries them of its own accord.
     "AdaBoostRegressor": "tripos.supervised.ensemble.ada_boost_regressor",
+    "VotingClassifier": "tripos.supervised.ensemble.voting",
+    "VotingRegressor": "tripos.supervised.ensemble.voting",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.
