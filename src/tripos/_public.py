@@ -79,6 +79,8 @@ TRANSFORMERS: dict[str, str] = {
     "AdaBoostRegressor": "tripos.supervised.ensemble.ada_boost_regressor",
     "VotingClassifier": "tripos.supervised.ensemble.voting",
     "VotingRegressor": "tripos.supervised.ensemble.voting",
+    "StackingClassifier": "tripos.supervised.ensemble.stacking",
+    "StackingRegressor": "tripos.supervised.ensemble.stacking",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.
