@@ -74,6 +74,17 @@ def test_a_category_missing_for_the_first_time_becomes_the_most_frequent_level()
     assert encoder.transform(pl.DataFrame({"a": [None, "x"]})).tolist() == [[0, 1], [1, 0]]
 
 
+def test_where_the_learner_knows_missing_values_a_first_missing_category_stays_missing():
+    kind = pd.CategoricalDtype(["low", "high"], ordered=True)
+    table = pd.DataFrame({"a": ["x", "y", "y"], "b": pd.Series(["low", "high", "low"], dtype=kind)})
+    encoder = Encoder(categories="native", missing="native").fit(table)
+    gaps = pd.DataFrame({"a": [None, "x"], "b": pd.Series([None, "high"], dtype=kind)})
+    for rows in (gaps, pd.concat([gaps] * 50)):  # few cells are looked up one by one
+        found = pd.DataFrame(encoder.transform(rows), columns=encoder.get_feature_names_out())[["a", "b"]]
+        assert found[:2].isna().to_numpy().tolist() == [[True, True], [False, False]]
+        assert found.iloc[1].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

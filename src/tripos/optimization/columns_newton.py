@@ -90,7 +90,7 @@ def slopes(data, rows, ends, r, D, w, l1, l2, g, h, order, found):  # type: igno
         total += violation
         worst = max(worst, violation)
         bend = l2[j] + LEAST_BEND * l1[j]
-        for t in range(begin, end):
+        for t in range(begin, end):  # type: ignore[assignment]
             x = np.float64(data[t])
             bend += x * x * D[np.uint64(rows[t])]
         h[j] = bend
@@ -165,7 +165,7 @@ def descend(  # type: ignore[no-untyped-def]
             step = new - here
             if step != 0.0 and violation > 0.0:
                 z[j] = new
-                for t in range(begin, end):
+                for t in range(begin, end):  # type: ignore[assignment]
                     i = np.uint64(rows[t])
                     q[i] += step * data[t] * D[i]
         done += 1
@@ -255,12 +255,12 @@ class ColumnsNewton:
 
     def _move(self, z: np.ndarray, decrease: float, noise: float) -> bool:
         """w <- w + t (z - w), t = 1, 1/2, ...; whether some t brings enough."""
-        w, t = self.w, 1.0
+        w, t = self.w, 1.0  # type: ignore[has-type]
         for _ in range(HALVINGS):
             there = z if t == 1.0 else w + t * (z - w)
             loss = move_scores(self.eta, self.along, t, self.y, self.s, self.there, self.r, self.D)  # type: ignore[call-arg]
             value = float(loss) + self._penalty(there)
-            if value <= self.value - SUFFICIENT * t * decrease + noise * abs(self.value):
+            if value <= self.value - SUFFICIENT * t * decrease + noise * abs(self.value):  # type: ignore[has-type]
                 self.w, self.value = there, value
                 self.eta, self.there = self.there, self.eta
                 return True

@@ -267,11 +267,11 @@ def ascend(  # type: ignore[no-untyped-def]
                 end = np.uint64(indptr[i + one])
                 # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
                 odd = 0.0
-                t = begin
+                t = begin  # type: ignore[assignment]
                 while t + one < end:
                     total += data[t] * w[np.uint64(indices[t])]
                     odd += data[t + one] * w[np.uint64(indices[t + one])]
-                    t += two
+                    t += two  # type: ignore[assignment]
                 total += odd + (data[t] * w[np.uint64(indices[t])] if t < end else 0.0)
             lower, upper, bend = side_bounds(sided, squared, y[i], c[i])
             b = beta[i]

@@ -200,6 +200,15 @@ def test_a_fit_that_takes_long_is_announced_and_one_that_does_not_fit_is_refused
         model._room([1_000_000], 20, False)
 
 
+def test_a_fit_on_200_000_rows_says_what_it_would_take_before_it_starts(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(200_000, 2))
+    y = X[:, 0] > 0
+    monkeypatch.setattr("tripos.supervised.svm.machine.free_memory", lambda: 1 << 26)
+    monkeypatch.setattr("tripos.compute.budget.free_memory", lambda: 1 << 26)
+    with pytest.raises(tripos.BudgetError, match="SVC on 200000 rows needs .*iB.*LinearSVC.*Nystroem"):
+        SVC().fit(X, y)
+
+
 def test_too_few_steps_are_said_with_the_violation_reached(digits):
     with pytest.warns(ConvergenceWarning, match="max_iter=5 with a violation of"):
         model = SVC(max_iter=5).fit(digits.X, digits.y > 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ class Levels:
     A column of m kept levels has the codes 0 ... m-1 in the order of its levels, then one code for
     missing cells if there were any, then one for rare levels if any were grouped. A level that was not
     seen has the code of the rare group, or -1 where there is none. A missing cell in a column that
-    had none has the code of the most frequent level.
+    had none has the code of the most frequent level, or -1 for learners that treat missing values themselves.
     """
 
     columns: list[str]
@@ -31,7 +31,9 @@ class Levels:
     starts: np.ndarray  # (n_columns + 1,) column j has levels[starts[j]:starts[j + 1]]
     has_missing: np.ndarray  # (n_columns,) bool
     has_rare: np.ndarray  # (n_columns,) bool
-    most_frequent: np.ndarray  # (n_columns,) code, -1 where no cell had a value
+    most_frequent: (
+        np.ndarray
+    )  # (n_columns,) code, -1 where no cell had a value or a missing one stays missing
 
     state: ClassVar[dict[str, Spec]] = {
         "columns": Strings("columns", unique=True),
@@ -86,6 +88,10 @@ class Levels:
             np.array(rare, dtype=bool),
             np.array(common, dtype=np.int64),
         )
+
+    def with_gaps(self) -> Levels:
+        """The same for learners that treat missing values themselves: no level stands for a missing cell."""
+        return replace(self, most_frequent=np.full_like(self.most_frequent, -1))
 
     @property
     def sizes(self) -> np.ndarray:

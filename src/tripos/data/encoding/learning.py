@@ -46,6 +46,10 @@ def _learn_columns(
     levels = Levels.learn(
         table, of(*CATEGORIES), w, orders=orders, min_frequency=how.min_frequency, max_levels=how.max_levels
     )
+    ordered = Levels.learn(table, of("ordered category"), w, orders=orders, whole=True)
+    if how.missing == "native":
+        ordered = ordered.with_gaps()
+        levels = levels.with_gaps() if how.categories == "native" else levels
     codes = levels.codes(table)
     lookup, looked_up = _learn_lookup(levels, codes, rows, how)
     texts = [
@@ -56,7 +60,7 @@ def _learn_columns(
     stages = Stages(
         columns=list(kinds),
         kinds=list(kinds.values()),
-        ordered=Levels.learn(table, of("ordered category"), w, orders=orders, whole=True),
+        ordered=ordered,
         dates=DateParts.learn(table, of("date"), cyclic=how.dates == "cyclic"),
         levels=levels,
         lookup=lookup,

@@ -18,10 +18,9 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
 from tripos.compute import kernel
-from tripos.compute.arrays import kernel_csr
 from tripos.compute.blocks import Block
 from tripos.data.needs import Needs
-from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays
+from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, summed_arrays
 
 # Stands for log 0 (alpha=0): the sum over absent features holds it too, so it must leave digits to the others.
 NEVER = -1e8
@@ -39,7 +38,7 @@ def class_presence(X, y, w, t, n, count):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], F, f8[::1], f8[:, ::1]")
 def stored_class_presence(data, indices, indptr, y, w, t, n, count):  # type: ignore[no-untyped-def]
-    """As `class_presence` from a canonical CSR matrix, with t not negative; False where an index points outside."""
+    """As `class_presence` from a CSR matrix without duplicates, t not negative; False where an index points outside."""
     for i in range(y.size):
         k = y[i]
         n[k] += w[i]
@@ -122,7 +121,6 @@ class BernoulliNB(CountClassifier):
     array([[0.25, 0.75]])
     """
 
-    canonical_csr: ClassVar[bool] = True  # the parts of a duplicated entry count once, by their sum
     needs: ClassVar[Needs] = Needs(categories="one-hot", numbers="bins", sparse=True)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CountClassifier._parameter_constraints,
@@ -157,8 +155,8 @@ class BernoulliNB(CountClassifier):
         t = block.X.dtype.type(self.binarize)
         if not sp.issparse(block.X):
             class_presence(block.X, block.y, w, t, counts.weight, counts.count)
-        elif not stored_class_presence(*csr_arrays(block.X), block.y, w, t, counts.weight, counts.count):
-            kernel_csr(block.X)  # says which index
+        else:  # the parts of a duplicated entry count once, by their sum
+            stored_class_presence(*summed_arrays(block.X), block.y, w, t, counts.weight, counts.count)
         return counts
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
@@ -189,7 +187,7 @@ class BernoulliNB(CountClassifier):
             out = np.empty_like(X)
             presence(X, t, out)
             return out
-        data, indices, indptr = csr_arrays(X)
+        data, indices, indptr = summed_arrays(X)
         out = np.empty_like(data)
         stored_presence(data, t, out)
         return sp.csr_array((out, indices, indptr), shape=X.shape)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tripos.data.needs import Needs
 from tripos.state import Array
-from tripos.supervised.bayes.counts import IMPOSSIBLE, CountClassifier, Counts, Floats
+from tripos.supervised.bayes.counts import IMPOSSIBLE, CountClassifier, Counts, Floats, log_shares
 
 
 class ComplementNB(CountClassifier):
@@ -108,11 +108,12 @@ class ComplementNB(CountClassifier):
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
         self.feature_all_ = counts.count.sum(axis=0)
-        outside = self.feature_all_ + alpha - counts.count
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_q = np.log(outside / outside.sum(axis=1, keepdims=True))
-            log_q = np.maximum(np.nan_to_num(log_q, nan=-np.log(log_q.shape[1])), IMPOSSIBLE)
-        weights: Floats = log_q / log_q.sum(axis=1, keepdims=True) if self.norm else -log_q
+        log_q = np.empty_like(counts.count)
+        log_shares(self.feature_all_ - counts.count, np.full(log_q.shape[1], alpha), log_q)
+        np.maximum(log_q, IMPOSSIBLE, out=log_q)
+        weights: Floats = (
+            log_q / log_q.sum(axis=1, keepdims=True) if self.norm else np.negative(log_q, out=log_q)
+        )
         return weights
 
     def _prepare(self) -> None:

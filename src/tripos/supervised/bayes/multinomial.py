@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tripos.data.needs import Needs
-from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats
+from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, log_shares
 
 
 class MultinomialNB(CountClassifier):
@@ -98,12 +98,6 @@ class MultinomialNB(CountClassifier):
         self.class_prior = class_prior
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
-        smoothed = counts.count + alpha
-        total = smoothed.sum(axis=1, keepdims=True)
-        smoothed[total[:, 0] == 0.0] = (
-            1.0 / smoothed.shape[1]
-        )  # a class without a word: the limit of alpha -> 0
-        total[total == 0.0] = 1.0
-        with np.errstate(divide="ignore"):
-            log_p: Floats = np.minimum(np.log(smoothed) - np.log(total), 0.0)
+        log_p = np.empty_like(counts.count)
+        log_shares(counts.count, np.full(log_p.shape[1], alpha), log_p)
         return log_p

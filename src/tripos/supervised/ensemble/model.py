@@ -27,7 +27,9 @@ class Ensemble(Estimator):
                 f"the members of this {type(self).__name__} have no importances of all columns"
             )
         weights = np.asarray(getattr(self, "estimator_weights_", np.ones(len(found))))[: len(found)]
-        return np.average(np.stack(found), axis=0, weights=weights if weights.sum() > 0 else None)
+        return np.average(
+            np.stack([np.asarray(f) for f in found]), axis=0, weights=weights if weights.sum() > 0 else None
+        )
 
     def _facts(self) -> list[str]:
         members = self._members()

@@ -107,7 +107,7 @@ def rounded(b: np.ndarray, k: np.ndarray | None) -> np.ndarray:
     total = float(b.sum() if k is None else b @ k)
     scale = 2.0 ** np.floor(BITS - np.log2(total))
     whole = np.floor(b * scale + 0.5) / scale
-    return whole if k is None else whole * k
+    return np.asarray(whole if k is None else whole * k)
 
 
 def forest_of(stumps: np.ndarray, weights: np.ndarray, n_classes: int) -> LeafForest:

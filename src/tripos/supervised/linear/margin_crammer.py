@@ -76,7 +76,7 @@ def class_scores(dense, data, indices, begin, end, bias, W, scores):  # type: ig
         scores[k] = bias * W[last, k]
     for t in range(np.uint64(begin), np.uint64(end)):
         x = np.float64(data[t])
-        j = np.uint64(indices[t])
+        j = np.uint64(indices[t])  # type: ignore[assignment]
         for k in range(n_classes):
             scores[k] += x * W[j, k]
 

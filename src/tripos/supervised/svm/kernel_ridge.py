@@ -243,7 +243,7 @@ class KernelRidge(Regressor):
                 self._few = np.ascontiguousarray(V.T), squared_norms(V), self._coef, starts
             sums, values = np.empty((X.shape[0], 1, len(self._coef))), np.empty(self.rows_fit_)
             Z = X if X.dtype == np.float64 else X.astype(np.float64)
-            few_sums(Z, *self._few, *self._settings, values, sums)
+            few_sums(*(Z, *self._few, *self._settings, values, sums))
             found = sums[:, 0]
         else:
             found = self._many(X)

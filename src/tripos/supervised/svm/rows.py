@@ -107,7 +107,9 @@ class KernelRows:
     def _lay_columns(self) -> None:
         inside = self.kernel.code != GIVEN and not sp.issparse(self._X)
         inside = (
-            inside and self._X.size > 0 and (self._X.size <= INSIDE or np.count_nonzero(self._X) <= INSIDE)
+            inside
+            and self._X.size > 0
+            and bool(self._X.size <= INSIDE or np.count_nonzero(self._X) <= INSIDE)
         )
         self.XT = np.zeros((self._X.shape[1], self.width) if inside else (0, 0), np.float32)
         self.squares = np.zeros(self.width if inside else 0, np.float32)
@@ -208,7 +210,7 @@ def products(X: Any, kernel: Kernel, rows: np.ndarray, others: np.ndarray, beta:
             values = kernel_array(X[np.ix_(chosen, others)], np.float32)
         else:
             Z = X[chosen]
-            values = kernel.from_dots(dots(Z, V), squared_norms(Z), v)
+            values = kernel.from_dots(dots(Z, V), squared_norms(Z), v)  # type: ignore[arg-type]
         weigh(values, beta, sums[start : start + step])
 
     starts = range(0, len(rows), step)

@@ -116,7 +116,7 @@ class Solver:
         if self.rows is None:
             self.rows = KernelRows(X, self._kernel, place, int(ends[-1]), room)
         elif room is None:
-            kept = np.searchsorted(self.active, active)
+            kept = np.searchsorted(self.active, active)  # type: ignore[has-type]
             self.rows = self.rows.narrowed(kept, X, place, int(ends[-1]))
         else:
             n_iter = self.n_iter
@@ -158,7 +158,7 @@ class Solver:
             return
         up, down = self.best.max(axis=1), self.least.min(axis=1)
         group = np.searchsorted(self.ends, self.place, side="right") - 1
-        moves = self._may_move(
+        moves = self._may_move(  # type: ignore[call-arg]
             *(a[self.place] for a in (self.u, self.rise, self.fall)), up[group], down[group]
         )
         if moves.sum() < LEAST * len(moves):

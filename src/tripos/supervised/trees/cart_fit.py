@@ -166,7 +166,7 @@ class Growing:
 
     @property
     def counts(self) -> np.ndarray:
-        return self.front[1][g.COUNTS]
+        return np.asarray(self.front[1][g.COUNTS])
 
     def scratch(self, n: int) -> tuple[np.ndarray, ...]:
         """Memory for one thread that works on nodes of up to n rows."""

@@ -198,11 +198,11 @@ def part_rows(i, lo, hi, cols, tree, place, spare):  # type: ignore[no-untyped-d
     a, b = begin, 0
     for k in range(begin, end):
         r = rows[U(k)]
-        s = np.int64(sides[r])
+        s = np.int64(sides[r])  # type: ignore[assignment]
         rows[U(a)] = r
         spare[U(b)] = U(r)
         a += 1 - s
-        b += s
+        b += s  # type: ignore[assignment]
     for k in range(b):
         rows[a + k] = np.uint32(spare[k])
     return a
@@ -283,7 +283,7 @@ def part_lists(i, first, last, keep, cols, opts, tree, front, sides, spare):  # 
                 E[U(a)] = e
                 spare[U(b)] = e
                 a += 1 - s
-                b += s
+                b += s  # type: ignore[assignment]
             for k in range(b):
                 E[U(a + k)] = spare[U(k)]
         elif keep > 0:
@@ -370,7 +370,7 @@ def choose_columns(i, cols, opts, tree, front, ranks):  # type: ignore[no-untype
         if drawn == n or (d == m and drawn > 0):
             break
         if d == m or uniform(seed + U(2 * d + 1)) * (left - d) < n - drawn:
-            j = drawn + np.int64(uniform(seed + U(2 * d + 2)) * (n - drawn))
+            j = drawn + np.int64(uniform(seed + U(2 * d + 2)) * (n - drawn))  # type: ignore[assignment]
             order[drawn], order[j] = order[j], order[drawn]
             drawn += 1
     return drawn

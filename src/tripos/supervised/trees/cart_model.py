@@ -134,10 +134,10 @@ class CartModel(Understood, Estimator):
         if directions is not None:
             self._check_directions()
         X = self._learn_categories(X, categorical)
-        held = None
+        held: np.ndarray | None = None
         if self.pruning == "reduced_error":
-            held = generator(self.random_state if self.random_state is not None else SEED).random(len(y))
-            held = held < self.validation_fraction
+            draws = generator(self.random_state if self.random_state is not None else SEED).random(len(y))
+            held = np.asarray(draws < self.validation_fraction)
             if not held.any() or held.all():
                 held = np.arange(len(y)) % 4 == 3
             grown_on = ~held

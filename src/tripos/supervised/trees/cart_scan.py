@@ -159,7 +159,7 @@ def scan_many(  # type: ignore[no-untyped-def]
         V += v
         if kind == CLASSES:
             for o in range(n_outputs):
-                c = U(offsets[o] + codes[r, U(o)])
+                c = U(offsets[o] + codes[r, U(o)])  # type: ignore[assignment]
                 a2 += v * (acc[c] + acc[c] + v)
                 b2 -= v * (rest[c] + rest[c] - v)
                 acc[c] += v

@@ -64,8 +64,7 @@ def leaves_of(nodes, levels, X, begin, end, out):  # type: ignore[no-untyped-def
         while moving:
             moving = False
             for i in range(m):
-                j = U(nodes[at[i], 0]) & FEATURE
-                x = np.float32(X[s + i, j])
+                x = np.float32(X[s + i, U(nodes[at[i], 0]) & FEATURE])
                 child = next_node(nodes, levels, at[i], x)
                 moving |= child != at[i]
                 at[i] = child
@@ -266,8 +265,9 @@ class CartTree:
         by_levels = (nodes[:, 0] & np.uint32(BY_LEVELS)) != 0
         levels = self.levels[nodes[by_levels, 1]]
         nodes[by_levels, 1] = np.arange(len(levels))
-        some = [v[kept] if len(v) else v for v in (self.impurities, self.weights)]
-        return CartTree(nodes, levels, self.values[kept], self.rows[kept], *some, self.n_features)
+        impurities, weights = (v[kept] if len(v) else v for v in (self.impurities, self.weights))
+        values, rows = self.values[kept], self.rows[kept]
+        return CartTree(nodes, levels, values, rows, impurities, weights, self.n_features)
 
     # ---- prediction ------------------------------------------------------------------------------------
 

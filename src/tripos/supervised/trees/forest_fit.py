@@ -333,7 +333,7 @@ class Grower:
         if self.note_bags:
             in_bag = np.packbits(tools.counts > 0, bitorder="little")
         trimmed = (a[:n].copy() if len(a) > n else a for a in (words, values, rows, levels))
-        return Grown(*trimmed, bits[:n_sets].copy(), answers, places, parts, ends, in_bag)
+        return Grown(*trimmed, bits[:n_sets].copy(), answers, places, parts, ends, in_bag)  # type: ignore[call-arg]
 
 
 def _used(
@@ -399,16 +399,16 @@ def plant(trees: list[Grown], target: Target, known: LeafForest | None) -> LeafF
             n_answers += len(tree.ends) - 1
         n_nodes, n_sets = n_nodes + len(tree.words), n_sets + len(tree.bits)
         starts.append(n_nodes)
-    before = [] if known is None else [known]
+    everyone: list[Any] = [*([] if known is None else [known]), *trees]
     return LeafForest(
         words=np.concatenate(lists["words"]),
-        values=np.concatenate([tree.values for tree in (*before, *trees)]),
-        rows=np.concatenate([tree.rows for tree in (*before, *trees)]),
+        values=np.concatenate([tree.values for tree in everyone]),
+        rows=np.concatenate([tree.rows for tree in everyone]),
         starts=np.array(starts, dtype=np.int64),
         levels=np.concatenate(lists["levels"]) if some else np.empty(0, np.int32),
-        level_bits=np.concatenate([known.level_bits] * len(before) + [tree.bits for tree in trees])
-        if known is not None
-        else np.concatenate([tree.bits for tree in trees]),  # fmt: skip
+        level_bits=np.concatenate(
+            [*([] if known is None else [known.level_bits]), *(tree.bits for tree in trees)]
+        ),
         n_outputs=D,
         answers=np.concatenate(lists["answers"]) if not target.scalar else np.empty(0, np.uint32),
         places=np.concatenate(places),

@@ -228,7 +228,7 @@ def random_levels(bins, m, rng, bits):  # type: ignore[no-untyped-def]
         left = 0
         for i in range(U(m)):
             b = U(bins[i])
-            left += np.int64((bits[b >> U(6)] >> (b & U(63))) & U(1))
+            left += np.int64((bits[b >> U(6)] >> (b & U(63))) & U(1))  # type: ignore[assignment]
         if 0 < left < m:
             return True
         b = U(bins[below(rng, m)])

@@ -320,7 +320,7 @@ def try_random(  # type: ignore[no-untyped-def]
         for i in range(U(m)):
             goes = U(np.uint8(bins[i] + shift) <= edge)
             acc += values[i] * goes
-            rows += np.int64(goes)
+            rows += np.int64(goes)  # type: ignore[assignment]
     found[FOUND_BIN], found[FOUND_SIDE] = t, side if gaps else 2
     W, S = np.float64(np.int64(total & LOWER)), np.float64(np.int64(total >> WEIGHT_AT))
     l, s = np.float64(np.int64(acc & LOWER)), np.float64(np.int64(acc >> WEIGHT_AT))
@@ -328,16 +328,16 @@ def try_random(  # type: ignore[no-untyped-def]
     if rows < settings[MIN_LEAF] or m - rows < settings[MIN_LEAF] or l < least or r < least:
         return -1.0, False
     if direction != 2:
-        a, b = s / l, (S - s) / r
+        a, b = s / l, (S - s) / r  # type: ignore[assignment]
         if (b - a) * direction < 0.0 or min(a, b) < low or max(a, b) > high:
             return -1.0, False
     return gain_of(settings[CRITERION], l, s, W, S), False
 
 
 @kernel
-def search_scalar(
+def search_scalar(  # type: ignore[no-untyped-def]
     data, work, hist, settings, numbers, rng, s, m, total, scale, low, high, perm, best, best_bits
-):  # type: ignore[no-untyped-def]
+):
     """The best split over features drawn at random: its gain in units of the values, -1 where there is none.
 
     Features are drawn until `N_TRIED` were looked at and one of them was not constant. A split that gains nothing is one

@@ -179,9 +179,9 @@ def scan_prefixes(hist, n, gaps, gaps_left, node, W, T, m, settings, least):  # 
 
 
 @kernel
-def try_vector(
+def try_vector(  # type: ignore[no-untyped-def]
     bins, places, amounts, weights, m, T, W, node, hist, settings, least, categorical, by, found, bits
-):  # type: ignore[no-untyped-def]
+):
     """The best split on a feature, written into `found` and `bits`: its purity, and whether the feature is constant."""
     counts, order = hist[2], hist[4]
     add_bins(bins, places, amounts, weights, m, T, hist)
@@ -242,7 +242,7 @@ def try_random_vector(  # type: ignore[no-untyped-def]
         else:
             goes = U(((b + shift) & U(255)) <= edge)
         share = np.float64(goes)
-        rows += np.int64(goes)
+        rows += np.int64(goes)  # type: ignore[assignment]
         l += share * weights[i]
         for k in range(i * U(T), i * U(T) + U(T)):
             left[places[k]] += share * amounts[k]

@@ -118,7 +118,7 @@ def distribute(X, features, thresholds, first, n_children, weights, shares, out)
                 if x == x:
                     branch = 1 if x > thresholds[at] else 0
             elif x >= 0 and x < k:
-                branch = np.int64(x)
+                branch = int(x)
             if branch >= 0:
                 stack[top], loads[top] = first[at] + branch, load
                 top += 1
@@ -174,8 +174,8 @@ class MultiwayTree:
 
     def _check_state(self) -> None:
         n, at = len(self.features), np.arange(len(self.features))
-        kinds = (self.features.dtype, self.first.dtype, self.n_children.dtype, self.weights.dtype)
-        if kinds != (np.int32, np.int64, np.int32, np.float64) or self.thresholds.dtype != np.float64:
+        arrays = (self.features, self.first, self.n_children, self.weights, self.thresholds)
+        if [array.dtype.name for array in arrays] != ["int32", "int64", "int32", "float64", "float64"]:
             raise ValueError(
                 "features and n_children must be int32, first int64, thresholds and weights float64"
             )

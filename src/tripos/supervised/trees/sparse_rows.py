@@ -49,10 +49,10 @@ def bin_stored(  # type: ignore[no-untyped-def]
         for c in range(0, stored, CHUNK):
             m = min(CHUNK, stored - c)
             first = np.int64(starts[j]) + c
-            for i in range(m):
+            for i in range(m):  # type: ignore[call-overload]
                 x[i] = data[first + i]
             total += bin_cells(x, m, T[j], n_cuts[j], categorical[j], bins)
-            for i in range(m):
+            for i in range(m):  # type: ignore[call-overload]
                 r = U(rows[first + i])
                 gap |= np.uint8(bins[i] == np.uint8(255))
                 column[r] = bins[i]
