@@ -81,6 +81,8 @@ TRANSFORMERS: dict[str, str] = {
     "VotingRegressor": "tripos.supervised.ensemble.voting",
     "StackingClassifier": "tripos.supervised.ensemble.stacking",
     "StackingRegressor": "tripos.supervised.ensemble.stacking",
+    "BaggingClassifier": "tripos.supervised.ensemble.bagging",
+    "BaggingRegressor": "tripos.supervised.ensemble.bagging",
 }
 
 # Objects without a place among the learners that a saved file may hold as well.
