@@ -129,7 +129,7 @@ TOPICS: list[tuple[str, str, str, list[str]]] = [
         "AdaBoost, bagging, voting, stacking",
         "`AdaBoostClassifier`, `AdaBoostRegressor`, `BaggingClassifier`, `BaggingRegressor`, `VotingClassifier`, "
         "`VotingRegressor`, `StackingClassifier`, `StackingRegressor`",
-        "supervised/ensemble/adaboost.py",
+        "supervised/ensemble/ada_boost.py",
         ["adaboost-*"],
     ),
     (
