@@ -253,7 +253,7 @@ def density_profile(
     ax = theme.axes(ax, size=(5.6, 3.6), xlabel=theme.shorten(name), ylabel="density")
     ax.fill_between(x, p, color=theme.PALETTE[0], alpha=0.18, linewidth=0)
     ax.plot(x, p, color=theme.PALETTE[0])
-    shown = values[_points.subset(len(values), 500)]
+    shown = values[_points.subset(len(values), 250)]
     ax.plot(shown, np.zeros(len(shown)), "|", color=theme.ink_of(ax), alpha=0.5, markersize=8)
     ax.set_ylim(bottom=0.0)
     return ax

@@ -168,6 +168,8 @@ def contributions(
     titles = theme.shorten_all(names, phi.shape[1], "names", 28)
     order = np.argsort(-np.abs(phi).mean(axis=0), kind="stable")[:top]
     rest = f"{len(order)} of {phi.shape[1]} columns" if phi.shape[1] > len(order) else ""
+    drawn = _points.subset(len(phi), max(11, 220 // max(len(order), 1)))  # as many as keep the picture small
+    phi, held = phi[drawn], held[drawn]
     ax = theme.axes(ax, size=(6.4, 0.8 + 0.36 * max(len(order), 2)), xlabel=xlabel, title=rest, grid="x")
     ink = theme.ink_of(ax)
     for y, j in enumerate(order):
