@@ -133,7 +133,7 @@ def boundary_grid(
     *,
     C: Sequence[float] = (0.1, 1.0, 100.0),
     gamma: Sequence[float] = (0.1, 1.0, 10.0),
-    resolution: int = 60,
+    resolution: int = 32,
     ax: Axes | None = None,
 ) -> Axes:
     """A small boundary for each C (rows, rising) and gamma (columns, rising): from too stiff to too wiggly.
@@ -147,7 +147,7 @@ def boundary_grid(
         Two classes.
     C, gamma : sequence of float
         Values to draw.
-    resolution : int, default=60
+    resolution : int, default=32
         Points of each small grid along each axis.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
@@ -169,7 +169,7 @@ def boundary_grid(
     span = [_points.central(points[:, 0]), _points.central(points[:, 1])]
     grid = np.meshgrid(*(np.linspace(*edges, resolution) for edges in span))
     cells = np.column_stack([axis.ravel() for axis in grid])
-    rows = _points.subset(len(points), max(20, 300 // (len(C) * len(gamma))))  # in each of the small panels
+    rows = _points.subset(len(points), max(10, 120 // (len(C) * len(gamma))))  # in each of the small panels
     for r, strength in enumerate(C):
         for c, width in enumerate(gamma):
             level = np.asarray(decide(strength, width)(cells), np.float64).reshape(grid[0].shape)
@@ -177,6 +177,8 @@ def boundary_grid(
                 (c / len(gamma) + 0.01, r / len(C) + 0.01, 0.98 / len(gamma) - 0.01, 0.98 / len(C) - 0.01)
             )
             small.set(xticks=[], yticks=[], xlim=span[0], ylim=span[1])
+            small.patch.set_alpha(0.0)
+            small.spines[:].set_color(theme.ink_of(ax))
             small.contourf(
                 *grid,
                 level > 0,

@@ -176,8 +176,8 @@ def contributions(
         known = ~np.isnan(held[:, j])
         height = y + _swarm(phi[:, j])
         rank = _ranks(held[known, j])
-        share = rank[:, None]
-        colours = (1 - share) * np.array(_rgb(theme.NEGATIVE)) + share * np.array(_rgb(theme.POSITIVE))
+        hue = np.where(rank[:, None] < 0.5, [_rgb(theme.NEGATIVE)], [_rgb(theme.POSITIVE)])
+        colours = np.column_stack([hue, 0.25 + 0.75 * np.abs(2 * rank - 1)])  # pale in the middle
         ax.scatter(phi[known, j], height[known], s=9, c=colours, linewidths=0, zorder=2)
         ax.scatter(phi[~known, j], height[~known], s=9, color=ink, alpha=0.4, linewidths=0, zorder=2)
     ax.axvline(0.0, color=ink, alpha=0.5, linewidth=0.9)
