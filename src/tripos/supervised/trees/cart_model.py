@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone, is_classifier
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from tripos import inputs
@@ -26,6 +25,7 @@ from tripos.supervised.trees.cart_sort import InfiniteCell, sort_columns
 from tripos.supervised.trees.cart_target import Target
 from tripos.supervised.trees.cart_tree import CartTree, TreeArrays
 from tripos.supervised.trees.columns import Columns
+from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
 from tripos.supervised.trees.model import TreeModel
 from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.understanding import Understood
@@ -71,27 +71,8 @@ class CartModel(Understood, Estimator):
     confidence: float
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LIMITS,
         "splitter": [StrOptions({"best", "random"})],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "min_samples_split": [
-            Interval(Integral, 2, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="right"),
-        ],
-        "min_samples_leaf": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="neither"),
-        ],
-        "min_weight_fraction_leaf": [Interval(Real, 0.0, 0.5, closed="both")],
-        "max_features": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="right"),
-            StrOptions({"sqrt", "log2"}),
-            None,
-        ],
-        "random_state": ["random_state"],
-        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
-        "min_impurity_decrease": [Interval(Real, 0.0, None, closed="left")],
-        "ccp_alpha": [Interval(Real, 0.0, None, closed="left")],
         "monotonic_cst": ["array-like", dict, None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "pruning": [StrOptions({"reduced_error", "pessimistic"}), None],
@@ -179,19 +160,10 @@ class CartModel(Understood, Estimator):
         return CartTree(nodes, grown.levels, values, grown.rows, impurities, w, X.shape[1])
 
     def _limits(self, n: int, total: float, directions: np.ndarray | None) -> Limits:
-        leaf, split = self.min_samples_leaf, self.min_samples_split
-        leaf = int(leaf) if isinstance(leaf, Integral) else math.ceil(leaf * n)
-        split = int(split) if isinstance(split, Integral) else max(2, math.ceil(split * n))
-        p, m = self._n_inputs(), self.max_features
-        if m == "sqrt":
-            m = max(1, int(np.sqrt(p)))
-        elif m == "log2":
-            m = max(1, int(np.log2(p)))
-        elif m is None:
-            m = p
-        elif not isinstance(m, Integral):
-            m = max(1, int(m * p))
-        self.max_features_ = int(m)
+        leaf = rows_meant(self.min_samples_leaf, n)
+        split = max(2, rows_meant(self.min_samples_split, n))
+        p = self._n_inputs()
+        self.max_features_ = columns_tried(self.max_features, p)
         return Limits(
             max(split, 2 * leaf),
             leaf,

@@ -6,7 +6,7 @@ answer(x) = 1 / T sum_t share_t(leaf of x in tree t)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +41,7 @@ from tripos.supervised.trees.forest_rows import (
     RANDOM_CUTS,
     SQUARED,
 )
+from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
 from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.walk import nodes_of
 
@@ -52,32 +53,13 @@ class ForestModel(Columns):
 
     random_cuts: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **LIMITS,
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "min_samples_split": [
-            Interval(Integral, 2, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="right"),
-        ],
-        "min_samples_leaf": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="neither"),
-        ],
-        "min_weight_fraction_leaf": [Interval(Real, 0.0, 0.5, closed="both")],
-        "max_features": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0.0, 1.0, closed="right"),
-            StrOptions({"sqrt", "log2"}),
-            None,
-        ],
-        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
-        "min_impurity_decrease": [Interval(Real, 0.0, None, closed="left")],
         "bootstrap": ["boolean"],
         "oob_score": ["boolean", callable],
         "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "ccp_alpha": [Interval(Real, 0.0, None, closed="left")],
         "max_samples": [
             None,
             Interval(RealNotInt, 0.0, None, closed="neither"),
@@ -202,9 +184,9 @@ class ForestModel(Columns):
             what = "multiclass" if self.n_outputs_ == 1 else "multiple output"
             raise ValueError(f"Monotonicity constraints are not supported with {what} targets")
         settings, numbers = np.zeros(N_SETTINGS, np.int64), np.zeros(N_NUMBERS)
-        settings[N_TRIED] = self._tried(F)
-        settings[MIN_SPLIT] = max(2, _rows(self.min_samples_split, n))
-        settings[MIN_LEAF] = _rows(self.min_samples_leaf, n)
+        settings[N_TRIED] = min(columns_tried(self.max_features, F), F)
+        settings[MIN_SPLIT] = max(2, rows_meant(self.min_samples_split, n))
+        settings[MIN_LEAF] = rows_meant(self.min_samples_leaf, n)
         settings[MAX_DEPTH] = self.max_depth or 0
         settings[MAX_LEAVES] = self.max_leaf_nodes or 0
         settings[CRITERION] = self._criterion()
@@ -229,18 +211,6 @@ class ForestModel(Columns):
                 "DecisionTreeRegressor(criterion='absolute_error') in BaggingRegressor"
             )
         return {"entropy": ENTROPY, "log_loss": ENTROPY, "poisson": POISSON}.get(self.criterion, SQUARED)
-
-    def _tried(self, n_columns: int) -> int:
-        """How many columns each split chooses from."""
-        if self.max_features is None:
-            return n_columns
-        if self.max_features == "sqrt":
-            return max(1, int(np.sqrt(n_columns)))
-        if self.max_features == "log2":
-            return max(1, int(np.log2(n_columns)))
-        if isinstance(self.max_features, Integral):
-            return min(int(self.max_features), n_columns)
-        return max(1, int(float(self.max_features) * n_columns))
 
     def _n_draws(self, n: int, weight: np.ndarray | None) -> int:
         """Rows a bootstrap draws; whole weights count as that many rows."""
@@ -361,11 +331,6 @@ class ForestModel(Columns):
     def search_space(cls) -> dict[str, Any]:
         """Columns per split, and the size of leaves."""
         return {"max_features": ["sqrt", 0.33, 0.6], "min_samples_leaf": [1, 3, 10]}
-
-
-def _rows(value: int | float, n: int) -> int:
-    """A number of rows, or a share of them."""
-    return int(value) if isinstance(value, Integral) else int(np.ceil(value * n))
 
 
 class ForestClassifier(ForestModel, Classifier):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from tripos.base import Classifier, Training
 from tripos.compute.random import generator
@@ -20,10 +20,9 @@ from tripos.supervised.trees.first_order import FirstOrder, first_constant
 from tripos.supervised.trees.grow import Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
 from tripos.supervised.trees.leaves import BEST_FIRST
+from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
 from tripos.supervised.trees.model import TreeModel
 from tripos.supervised.trees.tree import Forest, add_trees
-
-SHARE_OR_COUNT = [Interval(Integral, 1, None, closed="left"), Interval(RealNotInt, 0, 1, closed="neither")]
 
 
 class FriedmanBoosting(TreeModel):
@@ -34,29 +33,13 @@ class FriedmanBoosting(TreeModel):
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "subsample": [Interval(Real, 0, 1, closed="right")],
         "criterion": [str],
-        "min_samples_split": [
-            Interval(Integral, 2, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="right"),
-        ],
-        "min_samples_leaf": SHARE_OR_COUNT,
-        "min_weight_fraction_leaf": [Interval(Real, 0, 0.5, closed="both")],
-        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "min_impurity_decrease": [Interval(Real, 0, None, closed="left")],
+        **LIMITS,
         "init": [StrOptions({"zero"}), None],
-        "random_state": ["random_state"],
-        "max_features": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="right"),
-            StrOptions({"sqrt", "log2"}),
-            None,
-        ],
         "verbose": ["verbose"],
-        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
         "warm_start": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "ccp_alpha": [Interval(Real, 0, None, closed="left")],
     }
     state: ClassVar[Mapping[str, Any]] = {
         "train_score_": Array("f", (None,)),
@@ -227,30 +210,15 @@ class FriedmanBoosting(TreeModel):
 
     def _growth(self, training: Training, total_weight: float) -> Growth:
         n, p = training.X.shape
+        self.max_features_ = min(columns_tried(self.max_features, p), p)
         return Growth(
             max_leaves=self.max_leaf_nodes or 0,
             max_depth=self.max_depth or 0,
-            min_rows=_count(self.min_samples_leaf, n),
-            min_split=max(2, _count(self.min_samples_split, n)),
+            min_rows=rows_meant(self.min_samples_leaf, n),
+            min_split=max(2, rows_meant(self.min_samples_split, n)),
             order=BEST_FIRST,
             gamma=0.5 * self.min_impurity_decrease * total_weight,
             min_hessian=max(self.min_weight_fraction_leaf * total_weight, 1e-12),
             rate=self.learning_rate,
-            features_per_split=self._features_per_split(p),
+            features_per_split=self.max_features_,
         )
-
-    def _features_per_split(self, p: int) -> int:
-        chosen = self.max_features
-        if chosen in ("sqrt", "log2"):
-            chosen = int(np.sqrt(p)) if chosen == "sqrt" else int(np.log2(p))
-        elif isinstance(chosen, Integral):
-            chosen = min(int(chosen), p)
-        elif chosen is not None:
-            chosen = int(chosen * p)
-        self.max_features_ = p if chosen is None else max(1, int(chosen))
-        return self.max_features_
-
-
-def _count(value: Any, n: int) -> int:
-    """Rows, given as a number or as a share."""
-    return int(value) if isinstance(value, Integral) else int(np.ceil(value * n))
