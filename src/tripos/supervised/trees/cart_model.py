@@ -440,13 +440,8 @@ class CartModel(Understood, Estimator):
         -------
         str
         """
-        share, splits = self.feature_importances_, self.importances("splits")
-        names = [str(name) for name in self.encoded_feature_names_]
-        order = np.argsort(-share, kind="stable")[:top]
-        width = max(map(len, names))
         head = f"{self.get_n_leaves():,} leaves, {self.get_depth()} levels, {self.criterion}"
-        lines = [type(self).__name__, f"  {head}", "", f"{'':<{width}}  share of gain  splits"]
-        lines += [f"{names[j]:<{width}}  {share[j]:>13.2%}  {int(splits[j]):>6,}" for j in order]
+        lines = [type(self).__name__, f"  {head}", "", *self._table_of_shares(top)]
         if self.n_outputs_ == 1:
             lines += ["", self.export_text(max_depth=max_depth)]
         return "\n".join(lines)

@@ -200,11 +200,5 @@ class TreeModel(Understood, Estimator):
         -------
         str
         """
-        share, splits = self.feature_importances_, self.importances("splits")
-        names = [str(name) for name in self.encoded_feature_names_]
-        order = np.argsort(-share, kind="stable")[:top]
-        width = max(map(len, names))
         lines = [type(self).__name__, *(f"  {label}: {value}" for label, value in self._facts().items()), ""]
-        lines.append(f"{'':<{width}}  share of gain  splits")
-        lines += [f"{names[j]:<{width}}  {share[j]:>13.2%}  {int(splits[j]):>6,}" for j in order]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._table_of_shares(top)])

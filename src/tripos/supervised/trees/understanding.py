@@ -54,6 +54,16 @@ class Understood:
         outputs = [str(label) for label in getattr(self, "classes_", [""])]
         return Reading(names, known, outputs, self._values_are_shares)
 
+    def _table_of_shares(self, top: int) -> list[str]:
+        """Lines of `summary`: the columns that contribute most."""
+        model: Any = self
+        share, splits = model.feature_importances_, model.importances("splits")
+        names = [str(name) for name in model.encoded_feature_names_]
+        order = np.argsort(-share, kind="stable")[:top]
+        width = max(map(len, names))
+        head = f"{'':<{width}}  share of gain  splits"
+        return [head, *(f"{names[j]:<{width}}  {share[j]:>13.2%}  {int(splits[j]):>6,}" for j in order)]
+
     def _dense_input(self, X: Any) -> np.ndarray:
         """The rows as trees read them, CSR written out."""
         rows = self._input(X)  # type: ignore[attr-defined]
