@@ -27,7 +27,7 @@ from tripos.supervised.trees.evaluation import Evaluation
 from tripos.supervised.trees.grow import GROWTH, Growth
 from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
 from tripos.supervised.trees.leaves import BEST_FIRST
-from tripos.supervised.trees.model import NATIVE
+from tripos.supervised.trees.native_input import NATIVE
 from tripos.supervised.trees.ordered import OrderedStatistics, Rotating
 from tripos.supervised.trees.sparse_rows import learn_sparse
 from tripos.supervised.trees.streaming import Streamed

@@ -14,7 +14,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from tripos import inputs
-from tripos.base import Estimator
 from tripos.compute.random import generator
 from tripos.data.needs import Needs
 from tripos.state import Array, ListOf, Nested, Number
@@ -24,9 +23,8 @@ from tripos.supervised.trees.cart_fit import Grown, Limits, grow_tree
 from tripos.supervised.trees.cart_sort import InfiniteCell, sort_columns
 from tripos.supervised.trees.cart_target import Target
 from tripos.supervised.trees.cart_tree import CartTree, TreeArrays
-from tripos.supervised.trees.columns import Columns
+from tripos.supervised.trees.columns import NativeColumns
 from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
-from tripos.supervised.trees.model import TreeModel
 from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.understanding import Understood
 
@@ -34,7 +32,7 @@ MOST_LEVELS = 256
 SEED = 0  # of random_state=None: a fit can be repeated
 
 
-class CartModel(Understood, Estimator):
+class CartModel(Understood, NativeColumns):
     """A decision tree with `cart_`."""
 
     needs: ClassVar[Needs] = Needs(categories="native", missing="native", text="none", sparse=True)
@@ -44,7 +42,6 @@ class CartModel(Understood, Estimator):
         "gains_": Array("f", (None,), low=0.0),
         "n_outputs_": Number("i", low=1),
         "max_features_": Number("i", low=1),
-        "is_categorical_": Array("b", (None,), optional=True),
         "categories_": ListOf(Array("f", (None,), optional=True), optional=True),
     }
     cart_: CartTree
@@ -79,15 +76,6 @@ class CartModel(Understood, Estimator):
         "validation_fraction": [Interval(Real, 0.0, 1.0, closed="neither")],
         "confidence": [Interval(Real, 0.0, 0.5, closed="right")],
     }
-
-    # what these share with the models of binned trees
-    _check_input = TreeModel._check_input  # type: ignore[assignment]
-    _numbers_with_gaps = TreeModel._numbers_with_gaps
-    _sources = TreeModel._sources
-    _native_categories = TreeModel._native_categories
-    _categorical = Columns._categorical
-    _chosen_columns = Columns._chosen_columns
-    _directions = Columns._directions
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

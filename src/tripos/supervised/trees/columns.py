@@ -12,10 +12,11 @@ from sklearn.utils.validation import _check_monotonic_cst
 
 from tripos.state import Array
 from tripos.supervised.trees.model import TreeModel
+from tripos.supervised.trees.native_input import NativeInput
 
 
-class Columns(TreeModel):
-    """A tree model with the parameters `categorical_features`, `monotonic_cst` and `interaction_cst`."""
+class NativeColumns(NativeInput):
+    """An estimator with the parameters `categorical_features`, `monotonic_cst` and perhaps `interaction_cst`."""
 
     state: ClassVar[Mapping[str, Any]] = {"is_categorical_": Array("b", (None,), optional=True)}
     categorical_features: Any
@@ -105,3 +106,7 @@ class Columns(TreeModel):
         for q, group in enumerate([*sets, rest] if rest else sets):
             groups[q, list(group)] = 1
         return np.ascontiguousarray(groups[:, self._sources()])
+
+
+class Columns(NativeColumns, TreeModel):
+    """A model of binned trees with these parameters."""

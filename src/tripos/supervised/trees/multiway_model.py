@@ -14,8 +14,8 @@ from tripos import inputs
 from tripos.base import Classifier, Training
 from tripos.data.needs import Needs
 from tripos.state import Array, Nested
-from tripos.supervised.trees.model import TreeModel
 from tripos.supervised.trees.multiway import Branching, MultiwayTree
+from tripos.supervised.trees.native_input import NATIVE, NativeInput
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class QuinlanRule:
         return self.text
 
 
-class MultiwayModel(Classifier):
+class MultiwayModel(NativeInput, Classifier):
     """A classifier with `multiway_`."""
 
-    needs: ClassVar[Needs] = Needs(categories="native", missing="native", text="none", sparse=False)
+    needs: ClassVar[Needs] = NATIVE
     interpretability: ClassVar[str] = "high"
     state: ClassVar[Mapping[str, Any]] = {
         "multiway_": Nested("MultiwayTree"),
@@ -56,10 +56,6 @@ class MultiwayModel(Classifier):
     }
     class_prior_: np.ndarray
     multiway_: MultiwayTree
-
-    _check_input = TreeModel._check_input  # type: ignore[assignment]
-    _numbers_with_gaps = TreeModel._numbers_with_gaps
-    _native_categories = TreeModel._native_categories
 
     def _start(self, X: Any, y: Any, sample_weight: Any) -> tuple[Training, np.ndarray, np.ndarray]:
         """Training rows, their weights, and which columns are codes of levels."""
