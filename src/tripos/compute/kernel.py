@@ -163,10 +163,11 @@ def _declare(function: Any, declared: tuple[str, ...], strict: bool, finite: boo
         call = function
     else:
         from tripos.compute.cache import KernelCache
+        from tripos.compute.inner import KernelDispatcher
 
         fastmath = False if strict else set(FINITE if finite else FAST)
-        options = dict(nogil=True, error_model="numpy", boundscheck=False, fastmath=fastmath)
-        call = numba.njit(**options)(function)
+        options = dict(nopython=True, nogil=True, error_model="numpy", boundscheck=False, fastmath=fastmath)
+        call = KernelDispatcher(function, {**options, "no_cfunc_wrapper": True})
         rules = "strict" if strict else "finite" if finite else "fast"
         call._cache = KernelCache(function, rules)
     _registry.append(Kernel(call, declared, strict, finite))
