@@ -11,11 +11,34 @@ on what was compiled before it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, Flags
 from numba.core.registry import CPUDispatcher
+
+
+class FrozenFlags(Flags):  # type: ignore[misc]
+    """Settings that nobody changes any more, hashed once.
+
+    Numba looks the meaning of every operator up by them, thousands of times for one kernel.
+    """
+
+    def __init__(self, copy_from: Any) -> None:
+        super().__init__(copy_from)
+        self._hash = super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class KernelFlags(Flags):  # type: ignore[misc]
+    """Settings of one compilation; the copy that Numba makes is one object for all kernels of equal settings."""
+
+    _known: ClassVar[dict[Any, FrozenFlags]] = {}
+
+    def copy(self) -> FrozenFlags:
+        return self._known.setdefault(Flags(self), FrozenFlags(self))
 
 
 class InnerLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -36,12 +59,22 @@ class InnerCompiler(Compiler):  # type: ignore[misc]
     def __init__(
         self, typing: Any, target: Any, library: Any, args: Any, result: Any, flags: Any, types: Any
     ) -> None:
-        flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         library = InnerLibrary(target.codegen(), "inner") if library is None else library
         super().__init__(typing, target, library, args, result, flags, types)
 
+    def define_pipelines(self) -> Any:
+        # Set here, after Numba took the copy by which it looks things up: what it found for one kind serves both.
+        self.state.flags.no_compile = self.state.flags.no_cpython_wrapper = True
+        return super().define_pipelines()
 
-class InnerDispatcher(CPUDispatcher):  # type: ignore[misc]
+
+class Dispatcher(CPUDispatcher):  # type: ignore[misc]
+    def __init__(self, function: Any, **options: Any) -> None:
+        super().__init__(function, **options)
+        self._compiler._customize_flags = KernelFlags
+
+
+class InnerDispatcher(Dispatcher):
     """The forms of a kernel that other kernels call."""
 
     def add_overload(self, found: Any) -> None:
@@ -50,7 +83,7 @@ class InnerDispatcher(CPUDispatcher):  # type: ignore[misc]
         self.overloads[tuple(found.signature.args)] = found._replace(entry_point=known_by)
 
 
-class KernelDispatcher(CPUDispatcher):  # type: ignore[misc]
+class KernelDispatcher(Dispatcher):
     """What `@kernel` makes of a function: forms that Python calls, and through `inner` those that kernels call."""
 
     def __init__(self, function: Any, targetoptions: dict[str, Any]) -> None:
