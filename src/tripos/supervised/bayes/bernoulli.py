@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval
 from tripos.compute import kernel
 from tripos.compute.blocks import Block
 from tripos.data.needs import Needs
-from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, summed_arrays
+from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays, summed_arrays
 
 # Stands for log 0 (alpha=0): the sum over absent features holds it too, so it must leave digits to the others.
 NEVER = -1e8
@@ -175,26 +175,25 @@ class BernoulliNB(CountClassifier):
         self._log_p = np.ascontiguousarray((present - absent).T)
         self._offset = self.class_log_prior_ + absent.sum(axis=1)
 
-    def _joint(self, X: Any) -> Floats:
-        return super()._joint(self._presence(X))
-
-    def _presence(self, X: Any) -> Any:
+    def _cells(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """X as 0 and 1."""
         if self.binarize is None:
             return X
-        t = X.dtype.type(self.binarize)
-        if isinstance(X, np.ndarray):
-            out = np.empty_like(X)
-            presence(X, t, out)
-            return out
+        out = np.empty_like(X)
+        presence(X, X.dtype.type(self.binarize), out)
+        return out
+
+    def _stored(self, X: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        if self.binarize is None:
+            return csr_arrays(X)
         data, indices, indptr = summed_arrays(X)
         out = np.empty_like(data)
-        stored_presence(data, t, out)
-        return sp.csr_array((out, indices, indptr), shape=X.shape)
+        stored_presence(data, data.dtype.type(self.binarize), out)
+        return out, indices, indptr
 
     def _evidence(self, x: Floats, label: int, against: int) -> tuple[Floats, float]:
         """Features that are absent speak as well: the sum over them is given to each by its own share."""
-        there = self._presence(np.ascontiguousarray(x[None, :]))[0]
+        there = self._cells(np.ascontiguousarray(x[None, :]))[0]
         odds = self.feature_log_prob_[label] - self.feature_log_prob_[against]
         with np.errstate(divide="ignore"):
             absent = np.maximum(np.log1p(-np.exp(self.feature_log_prob_[[label, against]])), NEVER)

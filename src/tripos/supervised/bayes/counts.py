@@ -24,13 +24,16 @@ from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block
 from tripos.compute.intrinsics import log
+from tripos.inputs import FLOATS
 from tripos.state import Array
-from tripos.supervised.bayes.posterior import BayesClassifier, checked_priors
+from tripos.supervised.bayes.posterior import ONE_PIECE, BayesClassifier, checked_priors
 
 Floats = npt.NDArray[np.float64]
 LEAST_ALPHA = 1e-10
 # Stands for log 0 at prediction (without smoothing, a word never seen in a class): 0 times it is 0, not NaN.
 IMPOSSIBLE = -1e100
+CSR = (sp.csr_matrix, sp.csr_array)
+FEW = 4  # rows up to which scores of a dense X come from a kernel instead of a product
 
 
 @kernel("F[:, ::1], i8[::1], f8[::1], f8[::1], f8[:, ::1]")
@@ -115,18 +118,32 @@ def stored_multinomial_joint(data, indices, indptr, log_p, prior, joint):  # typ
     return True
 
 
+@kernel("F[:, ::1], f8[:, ::1], f8[::1], f8[:, ::1]")
+def few_joint(X, log_p, prior, joint):  # type: ignore[no-untyped-def]
+    """joint_ik = prior_k + sum_j x_ij log_p_jk for a few rows, of which a matrix product is mostly its call."""
+    for i in range(X.shape[0]):
+        for k in range(prior.size):
+            joint[i, k] = prior[k]
+        for j in range(X.shape[1]):
+            x = np.float64(X[i, j])
+            for k in range(prior.size):
+                joint[i, k] += x * log_p[j, k]
+
+
 def csr_arrays(X: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Values, columns and row pointers of a CSR matrix as they stand: the kernels check them on the way."""
-    index = np.int32 if X.indices.dtype == X.indptr.dtype == np.int32 else np.int64
-    return kernel_array(X.data), kernel_array(X.indices, index), kernel_array(X.indptr, index)
+    data, indices, indptr = X.data, X.indices, X.indptr
+    if len(data) != len(indices) or len(indptr) != X.shape[0] + 1:
+        return kernel_csr(X, ordered=False)  # cuts off what is too long, or says what is wrong
+    real = data.dtype if data.dtype in FLOATS else np.float64
+    index = np.int32 if indices.dtype == indptr.dtype == np.int32 else np.int64
+    return kernel_array(data, real), kernel_array(indices, index), kernel_array(indptr, index)
 
 
 def summed_arrays(X: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """As `csr_arrays`, each column at most once in a row; looking costs a tenth of sorting, and few repeat any."""
     data, indices, indptr = csr_arrays(X)
-    if len(data) == len(indices) and not repeats(
-        indices, indptr, len(data), np.full(X.shape[1], -1, np.int32)
-    ):
+    if not repeats(indices, indptr, len(data), np.full(X.shape[1], -1, np.int32)):
         return data, indices, indptr
     return kernel_csr(X)  # sums them, or says which index points outside
 
@@ -239,16 +256,37 @@ class CountClassifier(BayesClassifier):
 
     # ---- predict -------------------------------------------------------------------------------
 
+    def _input(self, X: Any) -> Any:
+        """Counts in CSR stay as they came, unchecked as plain arrays do: SciPy takes longer to make a matrix of one row
+        anew, as floats, than a prediction does."""
+        if type(X) in CSR and X.shape[1] == self._width and X.shape[0]:
+            data = X.data
+            if data.dtype in FLOATS or (data.dtype.kind in "iu" and data.nbytes <= ONE_PIECE):
+                return X
+        return super()._input(X)
+
     def _joint(self, X: Any) -> Floats:
+        joint = np.empty((X.shape[0], len(self._offset)))
         if not isinstance(X, np.ndarray):
-            joint = np.empty((X.shape[0], len(self._offset)))
-            if not stored_multinomial_joint(*csr_arrays(X), self._log_p, self._offset, joint):
+            if not stored_multinomial_joint(*self._stored(X), self._log_p, self._offset, joint):
                 kernel_csr(X)  # says which index
+            return joint
+        X = self._cells(X)
+        if len(X) <= FEW:
+            few_joint(X, self._log_p, self._offset, joint)
             return joint
         with np.errstate(invalid="ignore"):  # of an infinite X, which the caller finds in the scores
             scores: Floats = X @ self._log_p
         scores += self._offset
         return scores
+
+    def _stored(self, X: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        """The arrays of a CSR matrix as the score takes them."""
+        return csr_arrays(X)
+
+    def _cells(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A dense X as the score takes it."""
+        return X
 
     def _evidence(self, x: Floats, label: int, against: int) -> tuple[Floats, float]:
         return x * (self._log_p[:, label] - self._log_p[:, against]), float(

@@ -286,7 +286,7 @@ class BayesClassifier(Classifier, abc.ABC):
         if X.shape[1] != self._n_parameters():
             raise ValueError(f"X has {X.shape[1]} encoded columns, the model is for {self._n_parameters()}")
 
-        if isinstance(X, np.ndarray) and X.nbytes <= ONE_PIECE:
+        if (X if isinstance(X, np.ndarray) else X.data).nbytes <= ONE_PIECE:
             sound = finish(self._joint(X), out)
         else:
 

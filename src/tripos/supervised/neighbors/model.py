@@ -22,7 +22,9 @@ from tripos.base import Estimator
 from tripos.compute.budget import require
 from tripos.data.needs import Needs
 from tripos.geometry import make_index
-from tripos.geometry.distances import CODES, NOBODY, Floats, Found, Indices, take_out_self
+from tripos.geometry.brute import BruteForce
+from tripos.geometry.distances import CODES, NOBODY, SUMS_OVER_COLUMNS, Floats, Found, Indices, take_out_self
+from tripos.geometry.kd_tree import KDTree
 from tripos.state import Array, Number
 from tripos.supervised.neighbors.concentration import Concentration, concentration
 
@@ -76,6 +78,7 @@ class Neighbors(Estimator):
     n_samples_fit_: int
     _fit_X: Any
     _metric_in_use: tuple[Any, dict[str, Any]]
+    _shows_nonfinite: bool  # whether NaN or infinity in a query makes all its distances so
 
     # ---- fit -----------------------------------------------------------------------------------
 
@@ -116,6 +119,8 @@ class Neighbors(Estimator):
             k=few,
             n_jobs=self.n_jobs,
         )
+        metric = self._index.metric.code if isinstance(self._index, (BruteForce, KDTree)) else None
+        self._shows_nonfinite = metric is not None and metric <= SUMS_OVER_COLUMNS
 
     @property
     def effective_metric_(self) -> Any:
@@ -167,15 +172,15 @@ class Neighbors(Estimator):
 
     # ---- search --------------------------------------------------------------------------------
 
-    def _queries(self, X: Any) -> Any:
-        """X checked, in the form that the index takes."""
+    def _queries(self, X: Any, *, shown: bool = False) -> Any:
+        """X checked, in the form that the index takes; `shown`: what is not finite in a single row shows in its distances."""
         X = self._input(X)
         if type(X) is not np.ndarray and sp.issparse(X):
             self._reject_nonfinite(X)
             if not sp.issparse(self._fit_X):
                 require(8.0 * X.shape[0] * X.shape[1], what="the sparse queries beside dense rows")
                 return X.toarray()
-        elif not math.isfinite(np.add.reduce(X, axis=None)):
+        elif not (shown and len(X) == 1) and not math.isfinite(np.add.reduce(X, axis=None)):
             self._reject_nonfinite(X)
         return X
 
@@ -186,13 +191,17 @@ class Neighbors(Estimator):
             check_is_fitted(self)
             Q = self._rows
         else:
-            Q = self._queries(X)
+            Q = self._queries(X, shown=self._shows_nonfinite)
         if k + own > self.n_samples_fit_:
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {self.n_samples_fit_}, n_samples = {Q.shape[0]}"
             )
         distances, indices = self._index.nearest(Q, k + own, self.n_jobs)
+        if len(distances) == 1:
+            if math.isfinite(distances[0, -1]):
+                return distances, indices
+            self._reject_nonfinite(Q)
         if np.maximum.reduce(indices[:, -1], initial=-1) == NOBODY:
             raise ValueError("X holds numbers so large that distances overflow: rescale it")
         return take_out_self(distances, indices) if own else (distances, indices)

@@ -22,6 +22,7 @@ from tripos.compute.executor import map_tasks
 from tripos.compute.threads import thread_count
 from tripos.state import Array
 from tripos.supervised.svm.dual import Machine
+from tripos.supervised.svm.few_rows import most_votes
 from tripos.supervised.svm.kernels import GIVEN, Kernel
 from tripos.supervised.svm.machine import KernelMachine
 from tripos.supervised.svm.platt import coupled, cross_fitted, warn_of_probability
@@ -184,13 +185,12 @@ class PairwiseClassifier(KernelMachine, Classifier):
         self._signs = np.zeros((len(i), n_classes))  # of each pair: +1 for its first class, -1 for its second
         self._signs[np.arange(len(i)), i], self._signs[np.arange(len(i)), j] = 1.0, -1.0
 
-    def _pair_decisions(self, X: Any) -> np.ndarray:
-        """f_ij for each pair, shape (n_rows, n_pairs); positive for the first class (two classes: for the second)."""
-        sums = self._sums(X)
+    def _of_machines(self, sums: np.ndarray) -> np.ndarray:
+        """f_ij of each pair; positive for the first class (two classes: for the second)."""
         if sums.shape[1] == 2:
-            return np.asarray(sums[:, 0] + sums[:, 1] + self.intercept_)
+            return sums[:, 0] + sums[:, 1]
         i, j = self._pairs
-        found: np.ndarray = sums[:, i, j - 1] + sums[:, j, i] + self.intercept_
+        found: np.ndarray = sums[:, i, j - 1] + sums[:, j, i]
         return found
 
     def _votes(self, won: np.ndarray) -> np.ndarray:
@@ -219,7 +219,7 @@ class PairwiseClassifier(KernelMachine, Classifier):
         ndarray of shape (n_rows,) for two classes (positive for the second), (n_rows, n_classes) for
         `decision_function_shape="ovr"`, (n_rows, n_pairs) for "ovo"
         """
-        decisions = self._pair_decisions(X)
+        decisions = self._decisions(X)
         n_classes = len(self.classes_)
         if n_classes == 2:
             return decisions[:, 0]
@@ -240,17 +240,18 @@ class PairwiseClassifier(KernelMachine, Classifier):
         """
         if self.break_ties and self.decision_function_shape == "ovo":
             raise ValueError("break_ties must be False when decision_function_shape is 'ovo'")
-        decisions = self._pair_decisions(X)
+        decisions = self._decisions(X)
         n_classes = len(self.classes_)
-        if n_classes == 2:
-            return self._labels((decisions[:, 0] > 0).astype(np.intp))
-        ranked = self._one_vs_rest(decisions) if self.break_ties else self._votes(decisions > 0)
-        return self._labels(ranked.argmax(axis=1))
+        if self.break_ties and n_classes > 2:
+            return self._labels(self._one_vs_rest(decisions).argmax(axis=1))
+        codes = np.empty(len(decisions), np.int64)
+        most_votes(decisions, n_classes, codes)
+        return self._labels(codes)
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class by Platt's sigmoids, shape (n_rows, n_classes)."""
-        decisions = self._pair_decisions(X)
+        decisions = self._decisions(X)
         if len(self.classes_) == 2:
             decisions = -decisions
         return coupled(decisions, self.probA_, self.probB_, len(self.classes_))

@@ -25,8 +25,9 @@ from tripos.compute.budget import require
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
 from tripos.state import Array, Number, OneOf
+from tripos.supervised.svm.few_rows import few_decisions
 from tripos.supervised.svm.kernels import Kernel, squared_norms
-from tripos.supervised.svm.machine import FEW, few_sums
+from tripos.supervised.svm.machine import FEW
 from tripos.supervised.svm.pairwise import NAMES, by_blocks, foreign_values, own_kernel, own_values
 
 INSTEAD = "Ridge after Nystroem(n_components=300), whose work grows with the rows alone"
@@ -236,18 +237,17 @@ class KernelRidge(Regressor):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
         """
         X = self._input(X)
-        if self._plain and type(X) is np.ndarray and X.shape[0] <= FEW:
+        if self._plain and X.shape[0] <= FEW and type(X) is np.ndarray:
             if self._few is None:
                 V = self.X_fit_
-                starts = np.array([0, self.rows_fit_])
-                self._few = np.ascontiguousarray(V.T), squared_norms(V), self._coef, starts
-            sums, values = np.empty((X.shape[0], 1, len(self._coef))), np.empty(self.rows_fit_)
-            Z = X if X.dtype == np.float64 else X.astype(np.float64)
-            few_sums(*(Z, *self._few, *self._settings, values, sums))
-            found = sums[:, 0]
+                table = np.ascontiguousarray(np.vstack([V.T, squared_norms(V), self._coef]))
+                self._few = table, np.array([0, self.rows_fit_]), np.zeros(len(self._coef)), *self._settings
+            found = np.empty((X.shape[0], len(self._coef)))
+            sound = few_decisions(X if X.dtype == np.float64 else X.astype(np.float64), *self._few, found)
         else:
             found = self._many(X)
-        if not np.isfinite(found).all():
+            sound = np.isfinite(found).all()
+        if not sound:
             self._reject_nonfinite(X)
         return found[:, 0] if self._single else found
 

@@ -17,68 +17,24 @@ from sklearn.utils.sparsefuncs import min_max_axis
 
 from tripos import plotting
 from tripos.base import Estimator, Training
-from tripos.compute import kernel
 from tripos.compute.budget import free_memory, require
 from tripos.compute.threads import parallel, thread_count
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
 from tripos.state import Array, Number, OneOf
 from tripos.supervised.svm.dual import Machine
-from tripos.supervised.svm.kernels import CODES, GIVEN, Kernel, dots, row_of_dots, scale_of, squared_norms
+from tripos.supervised.svm.few_rows import few_decisions
+from tripos.supervised.svm.kernels import CODES, GIVEN, Kernel, dots, scale_of, squared_norms
 from tripos.supervised.svm.polish import polish
 from tripos.supervised.svm.rows import BLOCK
 from tripos.supervised.svm.solver import Dual, Solution, Solver, solve
 
-STRIP = 512  # support vectors worked off at a time by a single row
 FEW = 4  # rows up to which decisions come from one kernel call
 VALUES = 1 << 20  # kernel values in a block of decisions
 SMALL = 2000  # rows up to which a given matrix is checked for negative eigenvalues
 TINY, TIGHTER = 500, 1e-2  # rows up to which the tolerance is tightened, and how much
 UNEVEN = 100.0  # ratio of the columns' ranges from which on rbf sees only some of them
 LONG = 600.0  # seconds from which on a fit is announced
-
-
-@kernel("F[:, ::1], F[:, ::1], F[::1], F[:, ::1], i8[::1], i8, F, F, i8, F[::1], f8[:, :, ::1]")
-def few_sums(X, VT, squares, coef, starts, code, gamma, coef0, degree, values, out):  # type: ignore[no-untyped-def]
-    """out[r, g, c] = sum over the support vectors v of group g of coef[c, v] k(x_r, v); NaN where x_r is not finite.
-
-    VT has the support vectors as columns: features times strips of them vectorise, where a dot product of a short row
-    is mostly its last sum.
-    """
-    zero, n, p = X.dtype.type(0), VT.shape[1], X.shape[1]
-    whole = p - p % 4
-    for r in range(X.shape[0]):
-        x, square, finite = X[r], zero, zero
-        for j in range(p):
-            square += x[j] * x[j]
-            finite += x[j] * zero
-        for start in range(0, n, STRIP):
-            end = min(start + STRIP, n)
-            row = values[start:end]
-            for v in range(row.size):
-                row[v] = zero
-            for j in range(0, whole, 4):
-                x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
-                a, b, c, d = (
-                    VT[j, start:end],
-                    VT[j + 1, start:end],
-                    VT[j + 2, start:end],
-                    VT[j + 3, start:end],
-                )
-                for v in range(row.size):
-                    row[v] += x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
-            for j in range(whole, p):
-                xj, a = x[j], VT[j, start:end]
-                for v in range(row.size):
-                    row[v] += xj * a[v]
-            row_of_dots(row, square, squares[start:end], code, gamma, coef0, degree)
-        for g in range(starts.size - 1):
-            part = values[starts[g] : starts[g + 1]]
-            for k in range(coef.shape[0]):
-                weights, total = coef[k, starts[g] : starts[g + 1]], np.float64(finite)
-                for v in range(part.size):
-                    total += np.float64(weights[v]) * np.float64(part[v])
-                out[r, g, k] = total
 
 
 class KernelMachine(Estimator):
@@ -117,7 +73,7 @@ class KernelMachine(Estimator):
     cache_size: float
     max_iter: int
     support_vectors_: Any
-    _VT: Any
+    _table: Any
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -289,7 +245,7 @@ class KernelMachine(Estimator):
     def _prepare(self) -> None:
         """What decisions need of the fitted attributes."""
         V = self.support_vectors_
-        self._VT = None  # made when single rows are asked for
+        self._table = None  # made when single rows are asked for
         self._starts = np.concatenate([[0], np.cumsum(self.n_support_, dtype=np.int64)])
         self._coef = np.ascontiguousarray(self.dual_coef_, dtype=V.dtype)
         self._plain = self.kernel in CODES and isinstance(V, np.ndarray)
@@ -317,28 +273,34 @@ class KernelMachine(Estimator):
 
     # ---- decisions -------------------------------------------------------------------------------
 
-    def _sums(self, X: Any) -> np.ndarray:
-        """sum_v coef_cv k(x, v) for each group of support vectors: shape (n_rows, n_groups, n_coefs)."""
+    def _decisions(self, X: Any) -> np.ndarray:
+        """f of each machine, shape (n_rows, n_machines)."""
         X = self._input(X)
-        dtype = self._coef.dtype
-        if self._plain and type(X) is np.ndarray:
-            if X.dtype is not dtype:
-                X = X.astype(dtype)
-            if X.shape[0] <= FEW:
-                out = np.empty((X.shape[0], len(self._starts) - 1, len(self._coef)))
-                if self._VT is None:
-                    self._VT = np.ascontiguousarray(self.support_vectors_.T)
-                values = np.empty(len(self._squares), dtype)
-                few_sums(X, self._VT, self._squares, self._coef, self._starts, *self._settings, values, out)
-                if not np.isfinite(out).all():
-                    self._reject_nonfinite(X)
-                return out
+        if X.shape[0] <= FEW and self._plain and type(X) is np.ndarray:
+            return self._few_decisions(X)
         self._reject_nonfinite(X)
         step = max(FEW + 1, VALUES // max(len(self.support_), 1))
         blocks = [X[start : start + step] for start in range(0, X.shape[0], step)]
-        return np.concatenate(parallel(self._block_sums, blocks)) if len(blocks) > 1 else self._block_sums(X)
+        sums = np.concatenate(parallel(self._block_sums, blocks)) if len(blocks) > 1 else self._block_sums(X)
+        return np.ascontiguousarray(self._of_machines(sums) + self.intercept_)
+
+    def _of_machines(self, sums: np.ndarray) -> np.ndarray:
+        """f without the intercepts, (n_rows, n_machines), from the sums over each group's support vectors."""
+        return sums[:, 0]
+
+    def _few_decisions(self, X: np.ndarray) -> np.ndarray:
+        if self._table is None:
+            V = self.support_vectors_
+            self._table = np.ascontiguousarray(np.vstack([V.T, self._squares, self._coef]))
+        if X.dtype is not self._table.dtype:
+            X = X.astype(self._table.dtype)
+        out = np.empty((X.shape[0], len(self.intercept_)))
+        if not few_decisions(X, self._table, self._starts, self.intercept_, *self._settings, out):
+            self._reject_nonfinite(X)
+        return out
 
     def _block_sums(self, X: Any) -> np.ndarray:
+        """sum_v coef_cv k(x, v) for each group of support vectors: shape (n_rows, n_groups, n_coefs)."""
         values = self._values(X)
         spans = list(zip(self._starts[:-1], self._starts[1:]))
         out = np.empty((X.shape[0], len(spans), len(self._coef)))

@@ -157,12 +157,12 @@ class OneClassSVM(OutlierMixin, KernelMachine):
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Signed distance from the region's border, positive inside; shape (n_rows,)."""
-        decisions: np.ndarray = self._sums(X)[:, 0, 0] + self.intercept_
-        return decisions
+        return self._decisions(X)[:, 0]
 
     def score_samples(self, X: Any) -> np.ndarray:
         """w.phi(x), the decision without its offset; shape (n_rows,)."""
-        return self._sums(X)[:, 0, 0]
+        samples: np.ndarray = self.decision_function(X) - self.intercept_
+        return samples
 
     def predict(self, X: Any) -> np.ndarray:
         """1 for inliers, -1 for outliers; shape (n_rows,). Rows on the border, up to rounding, are inliers."""

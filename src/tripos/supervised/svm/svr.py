@@ -63,8 +63,7 @@ class TubeRegressor(KernelMachine, Regressor):
         -------
         ndarray of shape (n_rows,)
         """
-        predicted: np.ndarray = self._sums(X)[:, 0, 0] + self.intercept_
-        return predicted
+        return self._decisions(X)[:, 0]
 
     def _check_state(self) -> None:
         super()._check_state()

@@ -1,0 +1,102 @@
+"""Decisions of a few rows in one call of a kernel: what Python does around a sum of microseconds would take longer.
+
+f(x) = sum_v coef_v k(x, v) + b for each machine. All that a machine keeps lies in one table, since each array that is
+handed to a kernel costs a tenth of a microsecond.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tripos.compute import kernel
+from tripos.supervised.svm.kernels import row_of_dots
+
+STRIP = 512  # support vectors worked off at a time
+
+
+@kernel
+def values_of(x, table, code, gamma, coef0, degree, values):  # type: ignore[no-untyped-def]
+    """values_v = k(x, v); returns 0, or NaN where x is not finite.
+
+    The table has the support vectors as columns: features times strips of them vectorise, where a dot product of a short
+    row is mostly its last sum. The row below the features is |v|^2.
+    """
+    zero, n, p = x.dtype.type(0), values.size, x.size
+    whole = p - p % 4
+    square, finite = zero, zero
+    for j in range(p):
+        square += x[j] * x[j]
+        finite += x[j] * zero
+    for start in range(0, n, STRIP):
+        end = min(start + STRIP, n)
+        row = values[start:end]
+        for v in range(row.size):
+            row[v] = zero
+        for j in range(0, whole, 4):
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            a, b = table[j, start:end], table[j + 1, start:end]
+            c, d = table[j + 2, start:end], table[j + 3, start:end]
+            for v in range(row.size):
+                row[v] += x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
+        for j in range(whole, p):
+            xj, a = x[j], table[j, start:end]
+            for v in range(row.size):
+                row[v] += xj * a[v]
+        row_of_dots(row, square, table[p, start:end], code, gamma, coef0, degree)
+    return np.float64(finite)
+
+
+@kernel("F[:, ::1], F[:, ::1], i8[::1], f8[::1], i8, F, F, i8, f8[:, ::1]")
+def few_decisions(X, table, starts, intercept, code, gamma, coef0, degree, out):  # type: ignore[no-untyped-def]
+    """out[r, m] = f_m(x_r), for one group of support vectors, for two classes, or for pairs of more; says whether all
+    are finite.
+
+    Below the features and |v|^2 the table holds the coefficients: row k of group g is that of g's pair with class k
+    (k < g) or k + 1, as libsvm keeps them. With one group each row is a machine of its own, with two there is one machine.
+    """
+    p, n_groups = X.shape[1], starts.size - 1
+    n_coefs = table.shape[0] - p - 1
+    values, sums = np.empty(table.shape[1], X.dtype), np.empty((n_groups, n_coefs))
+    sound = True
+    for r in range(X.shape[0]):
+        finite = values_of(X[r], table, code, gamma, coef0, degree, values)
+        for g in range(n_groups):
+            part = values[starts[g] : starts[g + 1]]
+            for k in range(n_coefs):
+                coef, total = table[p + 1 + k, starts[g] : starts[g + 1]], finite
+                for v in range(part.size):
+                    total += np.float64(coef[v]) * np.float64(part[v])
+                sums[g, k] = total
+        machine = 0
+        if n_groups == 1:
+            for k in range(n_coefs):
+                out[r, k] = sums[0, k] + intercept[k]
+        else:
+            for i in range(n_groups):
+                for j in range(i + 1, n_groups):
+                    out[r, machine] = sums[i, j - 1] + sums[j, i] + intercept[machine]
+                    machine += 1
+        for m in range(out.shape[1]):
+            sound &= abs(out[r, m]) < np.inf
+    return sound
+
+
+@kernel("f8[:, ::1], i8, i8[::1]")
+def most_votes(decisions, n_classes, codes):  # type: ignore[no-untyped-def]
+    """The class that wins most of its pairs, the first of those that tie; two classes: the second where f > 0."""
+    votes = np.zeros(n_classes, np.int64)
+    for r in range(decisions.shape[0]):
+        if n_classes == 2:
+            codes[r] = 1 if decisions[r, 0] > 0.0 else 0
+            continue
+        for k in range(n_classes):
+            votes[k] = 0
+        machine = 0
+        for i in range(n_classes):
+            for j in range(i + 1, n_classes):
+                votes[i if decisions[r, machine] > 0.0 else j] += 1
+                machine += 1
+        best = 0
+        for k in range(n_classes):
+            best = k if votes[k] > votes[best] else best
+        codes[r] = best
