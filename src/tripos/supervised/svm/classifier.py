@@ -26,6 +26,7 @@ from tripos.supervised.svm.few_rows import most_votes
 from tripos.supervised.svm.kernels import GIVEN, Kernel
 from tripos.supervised.svm.machine import KernelMachine
 from tripos.supervised.svm.platt import coupled, cross_fitted, warn_of_probability
+from tripos.supervised.svm.rows import single
 from tripos.supervised.svm.solver import Dual, Solution
 
 
@@ -119,9 +120,13 @@ class PairwiseClassifier(KernelMachine, Classifier):
             data, dual = self._pair_problem(kernel, rows, members[0], members[1], weight)
             return [self._machine(self._solve_watched(data, kernel, dual, room))]
 
+        once = not self._tiny  # what is polished in float64 is needed as it came
+        if once:
+            rows = single(rows, kernel)
+
         def one(pair: tuple[int, int]) -> Machine:
             data, dual = self._pair_problem(kernel, rows, members[pair[0]], members[pair[1]], weight)
-            return self._machine(self._solve(data, kernel, dual, room))
+            return self._machine(self._solve(data, kernel, dual, room, prepared=once))
 
         machines = [Machine.untrained(len(members[i]) + len(members[j])) for i, j in pairs]
         watched = hasattr(self, "_skl_callbacks") or hasattr(self, "_parent_callback_ctx")

@@ -190,8 +190,15 @@ class KernelMachine(Estimator):
             )
         return room if room < 1e8 else min(room, 0.5 * free_memory() / together)
 
-    def _solve(self, X: Any, kernel: Kernel, dual: Dual, room: float, on_step: Any = None) -> Solution:
-        tiny = self.rows_fit_ <= TINY  # a millisecond buys many digits; of many small pairs they would add up
+    @property
+    def _tiny(self) -> bool:
+        """Whether a millisecond buys many digits; of many small pairs they would add up."""
+        return self.rows_fit_ <= TINY
+
+    def _solve(
+        self, X: Any, kernel: Kernel, dual: Dual, room: float, on_step: Any = None, prepared: bool = False
+    ) -> Solution:
+        tiny = self._tiny
         return solve(
             X,
             kernel,
@@ -200,6 +207,7 @@ class KernelMachine(Estimator):
             max_iter=self.max_iter,
             room=room,
             shrinking=self.shrinking,
+            prepared=prepared,
             on_step=on_step,
             at_end=polish if tiny else None,
         )

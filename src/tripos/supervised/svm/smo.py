@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.extremes import larger, smaller
 from tripos.supervised.svm.kernels import row_of_dots
 
 LANES = 256
@@ -55,8 +56,8 @@ def sweep(u, rise, fall, Ki, Kj, step, best, least):  # type: ignore[no-untyped-
             v = us[c] - step * (np.float64(ki[c]) - np.float64(kj[c]))
             us[c] = v
             up, down = v - rs[c], v + fs[c]
-            best[c] = up if up > best[c] else best[c]
-            least[c] = down if down < least[c] else least[c]
+            best[c] = larger(up, best[c])
+            least[c] = smaller(down, least[c])
 
 
 @kernel(finite=True)
@@ -71,11 +72,9 @@ def gains(u, fall, Ki, diagonal, up, kii, best):  # type: ignore[no-untyped-def]
         ki, ds = Ki[start : start + lanes], diagonal[start : start + lanes]
         for c in range(lanes):
             b = np.float32(up - (us[c] + fs[c]))
-            b = b if b > zero else zero
-            a = kii + ds[c] - two * ki[c]
-            a = a if a > LEAST_CURVATURE else LEAST_CURVATURE
-            gain = b * b / a
-            best[c] = gain if gain > best[c] else best[c]
+            b = larger(b, zero)
+            a = larger(kii + ds[c] - two * ki[c], LEAST_CURVATURE)
+            best[c] = larger(b * b / a, best[c])
 
 
 @kernel

@@ -79,11 +79,13 @@ class Solver:
     dual : Dual
     room : float
         Bytes for kernel rows.
+    prepared : bool, default=False
+        Whether X is what `single` makes of it.
     """
 
-    def __init__(self, X: Any, kernel: Kernel, dual: Dual, room: float) -> None:
+    def __init__(self, X: Any, kernel: Kernel, dual: Dual, room: float, prepared: bool = False) -> None:
         n = X.shape[0]
-        self._X, self._kernel, self._dual = single(X, kernel), kernel, dual
+        self._X, self._kernel, self._dual = X if prepared else single(X, kernel), kernel, dual
         self.epsilon = float(np.float32(dual.epsilon))  # as rise and fall hold it
         self._beta, self._u = dual.start.astype(np.float64), dual.target.astype(np.float64)
         used = np.flatnonzero(self._beta)
@@ -296,6 +298,7 @@ def solve(
     max_iter: int,
     room: float,
     shrinking: bool = True,
+    prepared: bool = False,
     on_step: Callable[[Solver], bool] | None = None,
     at_end: Callable[[Solver, Any, Kernel], bool] | None = None,
 ) -> Solution:
@@ -305,7 +308,7 @@ def solve(
     what was found.
     """
     with blas_threads(1):
-        solver = Solver(X, kernel, dual, room)
+        solver = Solver(X, kernel, dual, room, prepared)
         shrinking = shrinking and X.shape[0] >= SMALL
         most = 1 << 62 if max_iter == -1 else max_iter
         steps, done = 64, False
