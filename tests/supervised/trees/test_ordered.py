@@ -67,7 +67,7 @@ def test_seventy_thousand_levels_without_meaning_are_not_learned_by_heart():
 
 
 def test_classes_have_a_mean_each_and_models_are_kept(tmp_path):
-    X, y = shops(3000, 100)
+    X, y = shops(3000, 300)
     classes = np.digitize(y, [-0.7, 0.7])
     model = BoostedTreesClassifier(15, categorical_features=[1], categories="ordered").fit(X, classes)
     assert model.binning_.n_features == 2 + 3 + 1 == len(model.encoded_feature_names_)
