@@ -14,6 +14,7 @@ from tripos.objective.linear import linear_risk
 from tripos.objective.losses import HINGE, LOG, SQUARED_HINGE, epsilon_insensitive
 from tripos.objective.penalties import L1, L2
 from tripos.optimization.dual_coordinate import Dual
+from tripos.optimization.dual_subspace import ascend_free
 from tripos.optimization.multipliers import multipliers
 from tripos.optimization.result import Stopping
 
@@ -74,6 +75,34 @@ def test_the_kernels_find_what_the_equation_finds(name, sparse, dtype):
     dual = Dual(*arrays, t, c, LOSSES[name], 1.5, X.shape[1])
     assert dual.solve(Stopping(precision=1e-15, max_iter=20_000), 1.0, True).gradient_norm < 1e-12
     np.testing.assert_allclose(dual.w, twin(name, X.astype(float), y, c, 1.5, 400), rtol=1e-4, atol=1e-5)
+
+
+@every_loss
+@pytest.mark.parametrize("far", [False, True], ids=["cut off", "inside"])
+def test_a_step_over_the_free_rows_solves_their_system_and_stays_within_bounds(name, far):
+    X, y = rows(name, n=12, p=20)
+    M, c = sp.csr_array(X), np.full(12, 1e6 if far else 0.2)
+    t = 2 * y - 1 if "hinge" in name else y
+    dual = Dual(M.data, M.indices, M.indptr, t, c, LOSSES[name], 1.5, 20)
+    dual.ascend(1, 0.0)
+    before, (_, D), grown = dual.beta.copy(), dual.values(), np.zeros(1)
+    ascend_free(*dual.kind, *dual.rows, t, c, dual.norms, dual.beta, dual.w, 1e-14, 50, 1e9, grown)
+    w = dual.w.copy()
+    assert grown[0] > 0.0
+    assert dual.values()[1] - D == pytest.approx(grown[0], rel=1e-6)
+    np.testing.assert_allclose(w, dual.w, rtol=1e-10, atol=1e-10)  # that of `values` is summed anew
+    squared = name.startswith("squared")
+    d = 0.5 / c if squared else 0.0 * c
+    free = (before != 0.0) & (squared | (np.abs(before) < c))
+    np.testing.assert_array_equal(dual.beta[~free], before[~free])
+    assert (np.sign(dual.beta) * np.sign(before) >= 0.0).all()
+    assert squared or (np.abs(dual.beta) <= c).all()
+    uncut = free & (dual.beta != 0.0) & (squared | (np.abs(dual.beta) < c))
+    if (uncut == free).all():  # no bound stood in the way: the gradient is zero
+        Z = np.column_stack([X, np.full(12, 1.5)])
+        e = 0.0 if "hinge" in name else 0.2
+        gradient = Z @ w - t + d * dual.beta + e * np.sign(dual.beta)
+        np.testing.assert_allclose(gradient[free], 0.0, atol=1e-8)
 
 
 @every_loss

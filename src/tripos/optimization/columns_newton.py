@@ -29,7 +29,7 @@ import numpy as np
 
 from tripos.compute import kernel
 from tripos.compute.intrinsics import prefetch
-from tripos.optimization.dual_coordinate import FAR, NEAR, shuffle
+from tripos.optimization.dual_kernels import FAR, NEAR, shuffle
 from tripos.optimization.result import NotFinite, Result, Stopping
 
 SUFFICIENT = 0.01  # share of the decrease the model promises that a step has to bring

@@ -18,7 +18,8 @@ order shuffled each epoch; a row that rests on a bound or on the kink, and is pr
 the largest violation of the last epoch, is left out (shrinking). P - D bounds the distance from the optimum: the
 method stops by it, never by how little changes. It costs a pass over all rows, so it is asked for when D, which is
 known at every step, promises to grow by less than is wanted; the same pass finds the rows that were left out
-wrongly, and these alone come back. The intercept is one more coefficient, of a constant column, and is penalised
+wrongly, and these alone come back. Once it is settled which rows rest on a bound, steps over all the others at once
+(`dual_subspace`) take turns with the epochs. The intercept is one more coefficient, of a constant column, and is penalised
 like the others, as in liblinear.
 
 References
@@ -34,8 +35,6 @@ from typing import Any
 
 import numpy as np
 
-from tripos.compute import kernel
-from tripos.compute.intrinsics import prefetch
 from tripos.compute.random import generator
 from tripos.objective.losses import (
     EPSILON_INSENSITIVE_CODE,
@@ -47,279 +46,56 @@ from tripos.objective.losses import (
 from tripos.objective.penalties import L2
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows, SparseRows
+from tripos.optimization.dual_kernels import (
+    ACTIVE,
+    DUAL,
+    IN_SIGHT,
+    WORST,
+    ascend,
+    duality,
+    rebuild,
+    squared_norms,
+    wake,
+)
+from tripos.optimization.dual_subspace import ascend_free
 from tripos.optimization.result import Result, Stopping
 
 SIDED = (HINGE_CODE, SQUARED_HINGE_CODE)
 SQUARED = (SQUARED_HINGE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 CODES = (*SIDED, EPSILON_INSENSITIVE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 VISITS = 2e7  # entries visited between two looks at the clock: a few hundredths of a second
-FLAT = 1e-12  # curvature of a row of zeros
-NEAR, FAR = 3, 8  # visits ahead of which a row's entries, and its place and numbers, are called from memory
-LINE = 8  # float64 of a cache line
 TIGHTEST = 1e-14  # violation from which rounding hides the rest, in units of the targets
 SURE, LESS_SURE = (
     0.5,
     0.1,
-)  # growth of D in sight at which the gap is looked at, as a share of the gap that is wanted; kinks
-SLOWEST = 0.99  # at most this share of an epoch's growth is what the next one is thought to bring
+)  # growth of D in sight at which the gap is looked at, as a share of the gap wanted; kinks
 FIRST_LOOK, SPARSE_LOOKS = (
     24,
     4,
 )  # epochs after which the gap is looked at in any case, and how many times as many next
 
-# What `ascend` carries from call to call: rows not left out, pressure from which a row is left out, largest violation
-# of the last epoch if it was one over all rows, the dual objective, its growth in the last epochs, what is in sight.
-ACTIVE, LIMIT, WORST, DUAL, GROWN, BEFORE, EARLIER, IN_SIGHT = range(8)
-
-
-@kernel
-def shuffle(order, n, state):  # type: ignore[no-untyped-def]
-    """The first n entries of `order` in random order (Fisher and Yates), by Marsaglia's xorshift of 64 bits,
-    doi:10.18637/jss.v008.i14."""
-    x = state[0]
-    for k in range(n - 1, 0, -1):
-        x ^= x << np.uint64(13)
-        x ^= x >> np.uint64(7)
-        x ^= x << np.uint64(17)
-        j = ((x >> np.uint64(32)) * np.uint64(k + 1)) >> np.uint64(32)
-        order[k], order[j] = order[j], order[k]
-    state[0] = x
-
-
-@kernel
-def side_bounds(sided, squared, y, c):  # type: ignore[no-untyped-def]
-    """(lower, upper, d) of a row."""
-    reach = np.inf if squared else c
-    d = 0.5 / c if squared else 0.0
-    if not sided:
-        return -reach, reach, d
-    return (0.0, reach, d) if y > 0.0 else (-reach, 0.0, d)
-
-
-@kernel("i8, F[::1], I[::1], I[::1], f8, i8, f8[::1]")
-def squared_norms(dense, data, indices, indptr, bias, d, out):  # type: ignore[no-untyped-def]
-    """|x_i|^2 of each row, with the constant column."""
-    for i in range(out.size):
-        total = bias * bias
-        begin = i * d if dense else np.int64(indptr[i])
-        end = begin + d if dense else np.int64(indptr[i + 1])
-        for t in range(np.uint64(begin), np.uint64(end)):
-            total += np.float64(data[t]) * np.float64(data[t])
-        out[i] = total
-
-
-@kernel("I[::1], I[::1], i4[::1]")
-def repeats(indices, indptr, last):  # type: ignore[no-untyped-def]
-    """Whether a row stores a column twice, of whose entries |x_i|^2 would know the parts alone; `last` begins at -1."""
-    for i in range(indptr.size - 1):
-        for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-            j = np.uint64(indices[t])
-            if last[j] == i:
-                return True
-            last[j] = i
-    return False
-
-
-@kernel("i8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1]")
-def rebuild(dense, data, indices, indptr, bias, beta, w):  # type: ignore[no-untyped-def]
-    """w = sum_i beta_i x_i."""
-    d = np.uint64(w.size - 1)
-    for j in range(w.size):
-        w[j] = 0.0
-    for i in range(np.uint64(beta.size)):
-        b = beta[i]
-        if b == 0.0:
-            continue
-        w[d] += bias * b
-        if dense:
-            for j in range(d):
-                w[j] += b * data[i * d + j]
-        else:
-            for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])):
-                w[np.uint64(indices[t])] += b * data[t]
-
-
-@kernel
-def slopes(epsilon, b, G):  # type: ignore[no-untyped-def]
-    """Of -D, to the right and to the left of b."""
-    return G + (epsilon if b >= 0.0 else -epsilon), G + (epsilon if b > 0.0 else -epsilon)
-
-
-@kernel("i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], u1[::1]")
-def duality(  # type: ignore[no-untyped-def]
-    sided, squared, epsilon, data, indices, indptr, bias, y, c, beta, w, sums, at_rest
-):
-    """sums = (sum_i c_i L_i, sum_i phi_i); `at_rest` says of each row whether D cannot grow by its multiplier."""
-    dense = indptr.size == 0
-    losses = 0.0
-    conjugates = 0.0
-    last = np.uint64(w.size - 1)
-    for i in range(np.uint64(y.size)):
-        score = bias * w[last]
-        if dense:
-            for j in range(last):
-                score += data[i * last + j] * w[j]
-        else:
-            for t in range(np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])):
-                score += data[t] * w[np.uint64(indices[t])]
-        gap = 1.0 - y[i] * score if sided else abs(y[i] - score) - epsilon
-        gap = 0.0 if gap <= 0.0 else gap
-        losses += c[i] * (gap * gap if squared else gap)
-        b = beta[i]
-        lower, upper, d = side_bounds(sided, squared, y[i], c[i])
-        conjugates += epsilon * abs(b) - y[i] * b + 0.5 * d * b * b
-        up, down = slopes(epsilon, b, score - y[i] + d * b)
-        at_rest[i] = (up >= 0.0 or b >= upper) and (down <= 0.0 or b <= lower)
-    sums[0] = losses
-    sums[1] = conjugates
-
-
-@kernel("i8[::1], i8, u1[::1]")
-def wake(order, n_active, at_rest):  # type: ignore[no-untyped-def]
-    """Moves rows behind the first `n_active` that are not at rest in front; how many are in front then."""
-    for k in range(n_active, order.size):
-        i = order[k]
-        if not at_rest[i]:
-            order[k], order[n_active] = order[n_active], i
-            n_active += 1
-    return n_active
-
-
-@kernel
-def expected_growth(state, grown):  # type: ignore[no-untyped-def]
-    """What D will still gain, if epochs go on bringing less and less as the last ones did: a geometric series."""
-    ratio = SLOWEST
-    if state[EARLIER] > grown:
-        ratio = min(SLOWEST, np.cbrt(grown / state[EARLIER]))
-    state[EARLIER], state[BEFORE], state[GROWN] = state[BEFORE], state[GROWN], grown
-    return grown * max(1.0, ratio / (1.0 - ratio))
-
-
-@kernel(
-    "i8, i8, f8, F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8[::1], "
-    "u8[::1], f8[::1], i8, f8, f8"
-)
-def ascend(  # type: ignore[no-untyped-def]
-    sided,
-    squared,
-    epsilon,
-    data,
-    indices,
-    indptr,
-    bias,
-    y,
-    c,
-    norms,
-    beta,
-    w,
-    order,
-    seed,
-    state,
-    epochs,
-    tol,
-    share,
-):
-    """Epochs over the rows that are not left out, until the largest violation of all rows is at most `tol`, or the
-    growth of D in sight at most `share` of D.
-
-    Returns the number of epochs and of rows visited.
-    """
-    dense = indptr.size == 0
-    d, one, two = np.uint64(w.size - 1), np.uint64(1), np.uint64(2)
-    n_active = np.int64(state[ACTIVE])
-    limit = state[LIMIT]
-    value = state[DUAL]
-    constant = w[d]
-    visited = 0
-    done = 0
-    state[WORST], state[IN_SIGHT] = np.inf, np.inf
-    while done < epochs:
-        shuffle(order, n_active, seed)
-        worst = 0.0
-        grown = 0.0
-        whole = n_active == order.size
-        k = 0
-        while k < n_active:
-            i = np.uint64(order[k])
-            if k + FAR < n_active:
-                ahead = order[k + FAR]
-                prefetch(y, ahead)
-                prefetch(c, ahead)
-                prefetch(norms, ahead)
-                prefetch(beta, ahead)
-                if not dense:
-                    prefetch(indptr, ahead)
-                    near = np.uint64(order[k + NEAR])
-                    begin, end = np.uint64(indptr[near]), np.uint64(indptr[near + one])
-                    for t in range(begin, end, LINE):
-                        prefetch(data, t)
-                    for t in range(begin, end, 2 * LINE):
-                        prefetch(indices, t)
-            # Written out: a call with the arrays of a row costs more than a row of a dozen words.
-            total = bias * constant
-            if dense:
-                begin = i * d
-                end = begin + d
-                for j in range(d):
-                    total += data[begin + j] * w[j]
-            else:
-                begin = np.uint64(indptr[i])
-                end = np.uint64(indptr[i + one])
-                # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
-                odd = 0.0
-                t = begin  # type: ignore[assignment]
-                while t + one < end:
-                    total += data[t] * w[np.uint64(indices[t])]
-                    odd += data[t + one] * w[np.uint64(indices[t + one])]
-                    t += two  # type: ignore[assignment]
-                total += odd + (data[t] * w[np.uint64(indices[t])] if t < end else 0.0)
-            lower, upper, bend = side_bounds(sided, squared, y[i], c[i])
-            b = beta[i]
-            G = total - y[i] + bend * b
-            up, down = slopes(epsilon, b, G)
-            visited += 1
-            if (up >= 0.0 or b >= upper) and (down <= 0.0 or b <= lower):
-                pressed = min(up if b < upper else np.inf, -down if b > lower else np.inf)
-                if pressed > limit:
-                    n_active -= 1
-                    order[k] = order[n_active]
-                    order[n_active] = i
-                else:
-                    k += 1
-                continue
-            H = max(norms[i] + bend, FLAT)
-            z = H * b - G
-            z = max(z - epsilon, 0.0) if z > 0.0 else min(z + epsilon, 0.0)
-            new = min(max(z / H, lower), upper)
-            step = new - b
-            if step != 0.0:
-                worst = max(worst, H * abs(step))
-                grown -= step * (G + 0.5 * H * step) + epsilon * (abs(new) - abs(b))
-                beta[i] = new
-                constant += step * bias
-                if dense:
-                    for j in range(d):
-                        w[j] += step * data[begin + j]
-                else:
-                    for t in range(begin, end):
-                        w[np.uint64(indices[t])] += step * data[t]
-            k += 1
-        done += 1
-        limit = worst
-        value += grown
-        sight = expected_growth(state, grown)
-        if worst <= tol:
-            if whole:
-                state[WORST] = worst
-                break
-            n_active = order.size
-            limit = np.inf
-        elif sight <= share * value:
-            state[IN_SIGHT] = sight
-            break
-    w[d] = constant
-    state[ACTIVE], state[LIMIT], state[DUAL] = n_active, limit, value
-    return done, visited
+SETTLING, LATER = (
+    8,
+    24,
+)  # epochs before the first step over the free rows; of squared losses and more than ...
+IN_CACHE = 1_000_000  # ... entries, which a few more epochs often solve
+BETWEEN, MOST_BETWEEN = (
+    2,
+    64,
+)  # epochs from one step to the next; twice as many while a visit in a step brings less ...
+WORTH = 0.3  # ... than that share of what one in these epochs brings
+PRODUCTS, MORE_PRODUCTS, MOST_PRODUCTS = (
+    5,
+    1.5,
+    60,
+)  # of the first step at most, times as many of the next, of any
+RESIDUAL = 0.1  # of conjugate gradients at most, as a share of the gradient
+SYSTEM = (
+    4,
+    200,
+    1e-4,
+)  # epochs, products and residual where no multiplier meets a bound or a kink: one linear system
+EARLY = 100.0  # times the growth of D at which the gap is looked at, of a step: the next brings far less
 
 
 @dataclass(eq=False)
@@ -364,6 +140,7 @@ class Dual:
         self.at_rest = np.zeros(n, np.uint8)
         self.n_epochs = self.visited = 0  # an epoch is as many visits as there are rows
         self.entries = max(1.0, self.data.size / n)
+        self.products, self.between = float(PRODUCTS), BETWEEN
 
     @property
     def rows(self) -> Any:
@@ -383,9 +160,42 @@ class Dual:
             *self.kind, *self.rows, self.y, self.c, self.norms, self.beta, self.w, self.order, self.random,
             self.state, min(epochs, affordable), tol, share,
         )  # fmt: skip
+        self._count(visited)
+        return bool(min(self.state[WORST], self.state[IN_SIGHT]) < np.inf)
+
+    def _count(self, visited: int) -> None:
         self.visited += int(visited)
         self.n_epochs = -(-self.visited // len(self.y))
-        return bool(min(self.state[WORST], self.state[IN_SIGHT]) < np.inf)
+
+    @property
+    def system(self) -> bool:
+        return self.kind == (0, 1, 0.0)
+
+    def _settling(self) -> int:
+        """Epochs before the first step over the free rows."""
+        if self.system:
+            return SYSTEM[0]
+        return LATER if self.kind[1] and self.data.size > IN_CACHE else SETTLING
+
+    def step(self, most: float, tol: float, share: float) -> bool:
+        """One step over the free rows, then some epochs; as `ascend`, but in sight is what D grew by altogether."""
+        before, grown = self.state[DUAL], np.zeros(1)
+        visits = min(most * len(self.y) - self.visited, VISITS / self.entries)
+        visited = ascend_free(  # type: ignore[call-arg]
+            *self.kind, *self.rows, self.y, self.c, self.norms, self.beta, self.w,
+            SYSTEM[2] if self.system else RESIDUAL, SYSTEM[1] if self.system else int(self.products), visits, grown,
+        )  # fmt: skip
+        self._count(visited)
+        if self.system:
+            self.state[DUAL] += grown[0]
+            return True
+        self.products = min(float(MOST_PRODUCTS), MORE_PRODUCTS * self.products)
+        self.state[DUAL] += grown[0]
+        middle, begun = self.state[DUAL], self.visited
+        at_rest = self.ascend(self.between, tol)
+        worth = grown[0] * (self.visited - begun) >= WORTH * (self.state[DUAL] - middle) * float(visited)
+        self.between = BETWEEN if worth else min(2 * self.between, MOST_BETWEEN)
+        return at_rest or self.state[DUAL] - before <= share * self.state[DUAL]
 
     def values(self) -> tuple[float, float]:
         """(P, D), the primal and the dual objective, with w free of the rounding of its updates."""
@@ -416,38 +226,43 @@ class Dual:
             What P is multiplied by in the history.
         """
         precision = max(stopping.precision, 4.0 * np.finfo(float).eps)
-        tol, share = (
-            TIGHTEST * float(np.abs(self.y).max(initial=0.0)),
-            (SURE if self.kind[1] else LESS_SURE) * precision,
-        )
+        tol = TIGHTEST * float(np.abs(self.y).max(initial=0.0))
+        share = (SURE if self.kind[1] else LESS_SURE) * precision
         most = min(stopping.max_iter, patience)
         looks = FIRST_LOOK if FIRST_LOOK * self.data.size <= 5 * VISITS else 8
+        settling = self._settling() if patience == np.inf else np.inf
         while True:
-            near = self.ascend(max(1, int(min(most, looks)) - self.n_epochs), tol, share)
-            step = self.n_epochs
+            if self.n_epochs >= settling:
+                near = self.step(most, tol, EARLY * share)
+                looks = max(looks, SPARSE_LOOKS * FIRST_LOOK)
+            else:
+                until = int(min(most, looks, settling))
+                near = self.ascend(max(1, until - self.n_epochs), tol, share)
+            step = min(self.n_epochs, int(most))
             if not (near or step >= min(most, looks)):
                 continue
             P, D = self.values()
             gap = (P - D) / abs(P) if P else 0.0
             stopping.record(step, scale * P, np.array([gap]), self.w)
-            reason: str | None = None
-            if gap > precision:
-                if stopping.asked_to_stop:
-                    reason = "a callback asked to stop"
-                elif step >= most or self.state[WORST] <= tol:
-                    reason = (
-                        f"after {step} epochs the duality gap is {gap:.3g} of the objective, "
-                        f"{stopping.precision:.3g} was asked for"
-                    )
-                else:
-                    if near:
-                        share *= min(0.5, max(0.02, 0.5 * precision / gap))
-                    looks *= 1 if step < looks else SPARSE_LOOKS
-                    self.wake()
-                    continue
-            said = reason or f"the duality gap, {gap:.3g} of the objective, is small enough"
-            theta = self.theta(fit_intercept)
-            return Result(theta, scale * P, gap, step, reason is None, said, stopping.history)
+            ended = step >= most or self.state[WORST] <= tol
+            if gap <= precision or stopping.asked_to_stop or ended:
+                break
+            if near:
+                share *= min(0.5, max(0.02, 0.5 * precision / gap))
+            looks *= 1 if step < looks else SPARSE_LOOKS
+            self.wake()
+        theta, reason = (
+            self.theta(fit_intercept),
+            f"the duality gap, {gap:.3g} of the objective, is small enough",
+        )
+        if gap > precision:
+            reason = (
+                "a callback asked to stop"
+                if stopping.asked_to_stop
+                else f"after {step} epochs the duality gap is {gap:.3g} of the objective, "
+                f"{stopping.precision:.3g} was asked for"
+            )
+        return Result(theta, scale * P, gap, step, gap <= precision, reason, stopping.history)
 
 
 def dual_coordinate_ascent(risk: Any, x0: np.ndarray, stopping: Stopping, *, random_state: Any = 0) -> Result:

@@ -29,12 +29,12 @@ import scipy.sparse as sp
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
-from tripos.optimization.dual_coordinate import (
+from tripos.optimization.dual_coordinate import VISITS
+from tripos.optimization.dual_kernels import (
     ACTIVE,
     DUAL,
     FLAT,
     IN_SIGHT,
-    VISITS,
     WORST,
     expected_growth,
     shuffle,

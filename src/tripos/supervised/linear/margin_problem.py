@@ -35,7 +35,8 @@ from tripos.objective.losses import PointwiseLoss
 from tripos.objective.penalties import L2, NoPenalty
 from tripos.objective.risk import Risk
 from tripos.objective.rows import rows_of
-from tripos.optimization.dual_coordinate import SIDED, SQUARED, Dual, repeats
+from tripos.optimization.dual_coordinate import SIDED, SQUARED, Dual
+from tripos.optimization.dual_kernels import repeats
 from tripos.optimization.margin_newton import MarginNewton, with_constant
 from tripos.optimization.multipliers import multipliers
 from tripos.optimization.newton import newton
