@@ -42,6 +42,7 @@ EXTENSION_MARKS = (b"@intrinsic", b"@overload", b"@register_jitable")
 VERSIONS_KEPT = (
     4  # of one form of a kernel stay on disk, so that changing branches costs nothing; of stamps too
 )
+MANNER = 2  # of compiling: raised when `inner.py` or the passes change what machine code a kernel becomes
 OURS = Path(__file__).resolve().parents[1]
 
 # A child forked while another thread compiles would inherit locks that nobody releases: Numba's, and the one
@@ -155,7 +156,7 @@ def fingerprint(function: FunctionType) -> str:
     while todo:
         current = todo.pop()
         digest.update(_code_text(current.__code__).encode())
-        for name, value in _frozen(current):
+        for name, value in frozen(current):
             for inner in _functions(value):
                 if inner not in seen:
                     seen.add(inner)
@@ -173,7 +174,7 @@ def _functions(value: Any) -> Iterator[FunctionType]:
         yield inner
 
 
-def _frozen(function: FunctionType) -> Iterator[tuple[str, Any]]:
+def frozen(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """What a function refers to outside itself: closed-over values, globals, and attributes of global modules."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield name, cell.cell_contents
@@ -237,7 +238,14 @@ class KernelCache(_Cache):
         """File of one compiled form, whether it exists or not."""
         if self._folder is None:
             return None
-        parts = (signature, codegen.magic_tuple(), numba.__version__, sys.version_info[:2], self._rules)
+        parts = (
+            MANNER,
+            signature,
+            codegen.magic_tuple(),
+            numba.__version__,
+            sys.version_info[:2],
+            self._rules,
+        )
         form = hashlib.sha256(f"{parts!r}".encode()).hexdigest()[:16]
         return cache_root() / self._folder / f"{self._name}-{form}-{self._fingerprint[:24]}.bin"
 

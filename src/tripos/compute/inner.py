@@ -7,15 +7,29 @@ wrappers, which is optimised once, inside the kernel that Python calls.
 
 A kernel that Python calls too is compiled for each of the two, so what machine code a kernel becomes does not depend
 on what was compiled before it.
+
+Numba counts who holds an array, by atomic additions wherever one gets another name: for a tuple of arrays that is
+taken apart, for a row of a matrix, at every call. That was most of the time of a kernel that does little between two
+calls, and threads waited for each other's counts. Python holds a kernel's arguments while it runs, so a kernel that
+neither makes arrays nor returns them counts nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import FunctionType
 from typing import Any, ClassVar
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags
+from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
+from numba.core.errors import NumbaError
 from numba.core.registry import CPUDispatcher
+
+from tripos.compute.cache import frozen
+
+REFUSED = ("NRT required", "Only accept returning of array")  # what Numba says where counts are needed
+MAKES_ARRAYS = {"empty", "zeros", "ones", "full", "empty_like", "zeros_like", "arange", "copy"}
 
 
 class FrozenFlags(Flags):  # type: ignore[misc]
@@ -26,7 +40,7 @@ class FrozenFlags(Flags):  # type: ignore[misc]
 
     def __init__(self, copy_from: Any) -> None:
         super().__init__(copy_from)
-        self._hash = super().__hash__()
+        self._hash: int = super().__hash__()
 
     def __hash__(self) -> int:
         return self._hash
@@ -68,10 +82,58 @@ class InnerCompiler(Compiler):  # type: ignore[misc]
         return super().define_pipelines()
 
 
+def kernels_called(function: FunctionType) -> Iterator[KernelDispatcher]:
+    """The kernels that a kernel's function names, and those they name, at any depth."""
+    todo, seen = [function], {function}
+    while todo:
+        for _, value in frozen(todo.pop()):
+            for called in value if isinstance(value, (tuple, list)) else (value,):
+                if isinstance(called, KernelDispatcher) and called.py_func not in seen:
+                    seen.add(called.py_func)
+                    todo.append(called.py_func)
+                    yield called
+
+
+class CountingCompiler(_FunctionCompiler):  # type: ignore[misc]
+    """Compiles without counts of who holds an array, and with them where arrays are made or returned."""
+
+    counts = False
+
+    def _customize_flags(self, flags: Any) -> KernelFlags:
+        chosen = KernelFlags(flags)
+        chosen.nrt = self.counts
+        return chosen
+
+    def compile(self, args: Any, return_type: Any) -> Any:
+        self.counts = self.counts or self._makes_arrays()
+        if not self.counts:
+            try:
+                found = super().compile(args, return_type)
+            except NumbaError as problem:
+                if not any(reason in str(problem) for reason in REFUSED):
+                    raise
+                self._failed_cache.clear()
+            else:
+                if not self._returned(found):
+                    return found
+            self.counts = True
+        return super().compile(args, return_type)
+
+    def _makes_arrays(self) -> bool:
+        functions = [self.py_func, *(called.py_func for called in kernels_called(self.py_func))]
+        return any(MAKES_ARRAYS.intersection(function.__code__.co_names) for function in functions)
+
+    def _returned(self, found: Any) -> bool:
+        """Whether the kernel, or one that it calls, returns arrays."""
+        inner = (form for called in kernels_called(self.py_func) for form in called.inner.overloads.values())
+        models = found.target_context.data_model_manager
+        return any(models[form.signature.return_type].contains_nrt_meminfo() for form in (found, *inner))
+
+
 class Dispatcher(CPUDispatcher):  # type: ignore[misc]
-    def __init__(self, function: Any, **options: Any) -> None:
-        super().__init__(function, **options)
-        self._compiler._customize_flags = KernelFlags
+    def __init__(self, function: Any, targetoptions: dict[str, Any], pipeline_class: Any = Compiler) -> None:
+        super().__init__(function, targetoptions=targetoptions, pipeline_class=pipeline_class)
+        self._compiler = CountingCompiler(function, self.targetdescr, targetoptions, {}, pipeline_class)
 
 
 class InnerDispatcher(Dispatcher):
@@ -87,8 +149,8 @@ class KernelDispatcher(Dispatcher):
     """What `@kernel` makes of a function: forms that Python calls, and through `inner` those that kernels call."""
 
     def __init__(self, function: Any, targetoptions: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions=targetoptions)
-        self.inner = InnerDispatcher(function, targetoptions=targetoptions, pipeline_class=InnerCompiler)
+        super().__init__(function, targetoptions)
+        self.inner = InnerDispatcher(function, targetoptions, InnerCompiler)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         return self.inner.get_call_template(args, kws)

@@ -56,7 +56,6 @@ from tripos.supervised.trees.forest_rows import (
     part_rows,
     read_bins,
     reseed,
-    weight_of,
 )
 from tripos.supervised.trees.forest_scalar import read_values, search_scalar
 from tripos.supervised.trees.forest_vector import purity_of_node, read_amounts, search_vector
@@ -118,9 +117,10 @@ def divide(data, work, choice, tree, at):  # type: ignore[no-untyped-def]
         for k in range(4):
             bits[k] = level_bits[nodes[node, BY_LEVELS], k]
     read_bins(columns, cells, stride, j, keys, s, m, bins)
-    middle = s + part_rows(bins, m, best, bits, keys, q, s, spare, spare_q)
+    n_left, weight, total = part_rows(bins, m, best, bits, keys, q, s, spare, spare_q)
+    middle = s + n_left
     if side == 2:  # no cell was missing here: one that is goes where most are
-        side = np.int64(weight_of(keys, s, middle) >= weight_of(keys, middle, e))
+        side = np.int64(2 * weight >= total)
         if best[FOUND_LEVELS] and side:
             level_bits[nodes[node, BY_LEVELS], 3] |= U(1) << U(63)
     nodes[node, SPLIT] = best[FOUND_BIN] + SIDE * side
@@ -194,7 +194,9 @@ def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  
     nodes, found, waiting, bounds, _, _ = tree
     s, e, node, depth = waiting[at, START], waiting[at, END], waiting[at, NODE], waiting[at, DEPTH]
     m = e - s
-    total, base, shift, pure = read_values(keys, q, s, m, settings[CRITERION] == POISSON, values)
+    total, base, shift, pure = read_values(
+        keys, q, s, m, settings[CRITERION] == POISSON, settings[KEEP_ALL], values
+    )
     W = np.float64(np.int64(total & ROW))
     scale = 2.0**shift
     factor = numbers[UNIT]

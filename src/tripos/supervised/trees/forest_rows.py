@@ -154,10 +154,33 @@ def read_bins(columns, cells, stride, j, keys, s, m, bins):  # type: ignore[no-u
 
 
 @kernel
+def read_span(columns, cells, stride, j, keys, s, m, bins):  # type: ignore[no-untyped-def]
+    """As `read_bins`; returns the lowest and the highest bin, that for missing cells among them."""
+    low, high = np.uint8(255), np.uint8(0)
+    if m * NARROW >= columns.shape[1]:
+        read_bins(columns, cells, stride, j, keys, s, m, bins)
+        for i in range(U(m)):
+            low = min(low, bins[i])
+            high = max(high, bins[i])
+        return np.int64(low), np.int64(high)
+    least, most = U(255), U(0)
+    for i in range(U(m)):
+        b = U(cells[(keys[U(s) + i] & ROW) * U(stride) + U(j)])
+        bins[i] = np.uint8(b)
+        least = b if b < least else least
+        most = b if b > most else most
+    return np.int64(least), np.int64(most)
+
+
+@kernel
 def part_rows(bins, m, found, bits, keys, q, s, spare, spare_q):  # type: ignore[no-untyped-def]
-    """Parts the rows of a node by their bins of the split's feature; returns how many went left. Keeps their order."""
+    """Parts the rows of a node by their bins of the split's feature, in their order.
+
+    Returns how many went left, their weight, and the weight of all.
+    """
     left, right = U(s), U(0)
     side, t = U(found[FOUND_SIDE]), U(found[FOUND_BIN])
+    weight, total = U(0), U(0)
     for i in range(U(m)):
         b = U(bins[i])
         if found[FOUND_LEVELS]:
@@ -165,6 +188,8 @@ def part_rows(bins, m, found, bits, keys, q, s, spare, spare_q):  # type: ignore
         else:
             goes = U(((b + side) & U(255)) <= t + side)
         key = keys[U(s) + i]
+        weight += (key >> WEIGHT_AT) & (U(0) - goes)
+        total += key >> WEIGHT_AT
         keys[left] = key
         spare[right] = key
         if q.size:
@@ -177,46 +202,39 @@ def part_rows(bins, m, found, bits, keys, q, s, spare, spare_q):  # type: ignore
         keys[left + i] = spare[i]
         if q.size:
             q[left + i] = spare_q[i]
-    return np.int64(left) - s
+    return np.int64(left) - s, np.int64(weight), np.int64(total)
 
 
 @kernel
-def weight_of(keys, s, e):  # type: ignore[no-untyped-def]
-    """The weight of the rows s <= i < e."""
-    total = U(0)
-    for i in range(U(s), U(e)):
-        total += keys[i] >> WEIGHT_AT
-    return np.int64(total)
-
-
-@kernel
-def span_of_bins(bins, m):  # type: ignore[no-untyped-def]
-    """The lowest and the highest bin that is not missing; and whether a cell is. 255, 0 where all are missing."""
-    low, high = np.uint8(255), np.uint8(0)
-    for i in range(U(m)):
-        low = min(low, bins[i])
-        high = max(high, bins[i])
-    if high < np.uint8(MISSING_BIN):
-        return np.int64(low), np.int64(high), False
+def highest_known(bins, m):  # type: ignore[no-untyped-def]
+    """The highest bin that is not missing, 0 where all are."""
     high = np.uint8(0)
     for i in range(U(m)):
         b = bins[i]
         high = max(high, b if b < np.uint8(MISSING_BIN) else np.uint8(0))
-    return np.int64(low), np.int64(high), True
+    return np.int64(high)
+
+
+@kernel
+def take(found, bits, best, best_bits):  # type: ignore[no-untyped-def]
+    """What was found is the best so far."""
+    for k in range(N_FOUND):
+        best[k] = found[k]
+    if found[FOUND_LEVELS]:
+        for k in range(4):
+            best_bits[k] = bits[k]
 
 
 @kernel
 def random_cut(centers, low, high, rng):  # type: ignore[no-untyped-def]
     """A bin low <= t < high: the one where a number drawn between the centres of both falls."""
     v = centers[low] + unit(rng) * (centers[high] - centers[low])
-    a, b = low, high - 1
-    while a < b:
-        c = (a + b) >> 1
-        if centers[c + 1] > v:
-            b = c
-        else:
-            a = c + 1
-    return a
+    a, n = U(low), U(high - low)
+    while n > U(1):  # without a branch on v, which no processor foresees
+        half = n >> U(1)
+        a += half * U(centers[a + half] <= v)
+        n -= half
+    return np.int64(a)
 
 
 @kernel

@@ -26,6 +26,7 @@ from tripos.supervised.trees.forest_rows import (
     FOUND_SIDE,
     MIN_LEAF,
     MIN_WEIGHT,
+    MISSING_BIN,
     N_TRIED,
     POISSON,
     RANDOM_CUTS,
@@ -34,12 +35,14 @@ from tripos.supervised.trees.forest_rows import (
     WEIGHT_AT,
     draw,
     draw_column,
+    highest_known,
     lowest_bit,
     put_back,
     random_cut,
     random_levels,
     read_bins,
-    span_of_bins,
+    read_span,
+    take,
 )
 
 U = np.uint64
@@ -49,8 +52,9 @@ F0 = np.float32(0.0)
 
 
 @kernel
-def read_values(keys, q, s, m, from_zero, values):  # type: ignore[no-untyped-def]
-    """values[:m] = weight | weight * value << 32; returns their sum, what was taken off, and the shift."""
+def read_values(keys, q, s, m, from_zero, always, values):  # type: ignore[no-untyped-def]
+    """values[:m] = weight | weight * value << 32; returns their sum, what was taken off, the shift, and whether all are
+    equal. Equal ones are written only if `always`."""
     weight, low, high = U(0), q[U(s)], q[U(s)]
     for i in range(U(m)):
         weight += keys[U(s) + i] >> WEIGHT_AT
@@ -60,6 +64,8 @@ def read_values(keys, q, s, m, from_zero, values):  # type: ignore[no-untyped-de
     spread, shift, total = U(np.int64(high) - base), U(0), U(0)
     while weight * (spread >> shift) > HALF:
         shift += U(1)
+    if low == high and not always:
+        return weight | ((weight * (spread >> shift)) << WEIGHT_AT), base, np.int64(shift), True
     for i in range(U(m)):
         w = keys[U(s) + i] >> WEIGHT_AT
         v = w | ((w * (U(np.int64(q[U(s) + i]) - base) >> shift)) << WEIGHT_AT)
@@ -293,10 +299,27 @@ def write_split(order, n, best, side, categorical, gaps, found, bits):  # type: 
 
 @kernel
 def try_random(  # type: ignore[no-untyped-def]
-    bins, values, m, total, settings, least, categorical, centers, direction, low, high, rng, found, bits
+    bins,
+    first,
+    last,
+    values,
+    m,
+    total,
+    settings,
+    least,
+    categorical,
+    centers,
+    direction,
+    low,
+    high,
+    rng,
+    found,
+    bits,
 ):
     """One random cut of a feature: its gain, -1 where limits forbid it; and whether the feature is constant."""
-    first, last, gaps = span_of_bins(bins, m)
+    gaps = last == MISSING_BIN
+    if gaps:
+        last = highest_known(bins, m)
     side, t = (np.int64(draw(rng) >> U(63)) if gaps else 0), first
     found[FOUND_LEVELS] = categorical
     if categorical:
@@ -304,10 +327,8 @@ def try_random(  # type: ignore[no-untyped-def]
             return -1.0, True
     elif first < last:
         t = random_cut(centers, first, last, rng)
-    elif gaps and first == last:
-        side = 0
     else:
-        return -1.0, True
+        side = 0
     acc, rows = U(0), 0
     if categorical:
         for i in range(U(m)):
@@ -319,7 +340,7 @@ def try_random(  # type: ignore[no-untyped-def]
         edge, shift = np.uint8(t + side), np.uint8(side)
         for i in range(U(m)):
             goes = U(np.uint8(bins[i] + shift) <= edge)
-            acc += values[i] * goes
+            acc += values[i] & (U(0) - goes)
             rows += np.int64(goes)  # type: ignore[assignment]
     found[FOUND_BIN], found[FOUND_SIDE] = t, side if gaps else 2
     W, S = np.float64(np.int64(total & LOWER)), np.float64(np.int64(total >> WEIGHT_AT))
@@ -361,17 +382,26 @@ def search_scalar(  # type: ignore[no-untyped-def]
             found[FOUND_SIDE] = 2
             if gain >= 0.0:  # as good as any other column's
                 found[FOUND_FEATURE] = j
-                for k in range(found.size):
-                    best[k] = found[k]
+                take(found, bits, best, best_bits)
                 put_back(perm, tried)
                 return gain
             continue
-        read_bins(columns, cells, stride, j, keys, s, m, bins)
         if settings[RANDOM_CUTS]:
+            first, last = read_span(columns, cells, stride, j, keys, s, m, bins)
+            if first == last:
+                continue
             gain, constant = try_random(
-                bins, values, m, total, settings, least, categorical[j], centers[j], direction, low, high, rng, found, bits
+                bins, first, last, values, m, total, settings, least, categorical[j], centers[j], direction, low, high, rng,
+                found, bits,
             )  # fmt: skip
-        elif limited or gappy[j] or categorical[j]:
+            varied |= not constant
+            if gain > (most * BETTER if most > 0.0 else most):
+                most = gain
+                found[FOUND_FEATURE] = j
+                take(found, bits, best, best_bits)
+            continue
+        read_bins(columns, cells, stride, j, keys, s, m, bins)
+        if limited or gappy[j] or categorical[j]:
             gain, constant = try_ordered(
                 bins, values, m, total, hist, settings, least, categorical[j], direction, low, high, found, bits
             )  # fmt: skip
@@ -383,9 +413,6 @@ def search_scalar(  # type: ignore[no-untyped-def]
         if gain > (most * BETTER if most > 0.0 else most):
             most = gain
             found[FOUND_FEATURE] = j
-            for k in range(found.size):
-                best[k] = found[k]
-            for k in range(4):
-                best_bits[k] = bits[k]
+            take(found, bits, best, best_bits)
     put_back(perm, tried)
     return max(most, 0.0) if most > -0.5 else -1.0

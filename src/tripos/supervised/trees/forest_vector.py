@@ -23,6 +23,7 @@ from tripos.supervised.trees.forest_rows import (
     FOUND_SIDE,
     MIN_LEAF,
     MIN_WEIGHT,
+    MISSING_BIN,
     N_TRIED,
     RANDOM_CUTS,
     ROW,
@@ -31,12 +32,14 @@ from tripos.supervised.trees.forest_rows import (
     below,
     draw,
     draw_column,
+    highest_known,
     lowest_bit,
     put_back,
     random_cut,
     random_levels,
     read_bins,
-    span_of_bins,
+    read_span,
+    take,
 )
 from tripos.supervised.trees.forest_scalar import write_split
 
@@ -200,52 +203,59 @@ def try_vector(  # type: ignore[no-untyped-def]
 
 
 @kernel
+def add_left(bins, edge, shift, places, amounts, weights, m, T, left):  # type: ignore[no-untyped-def]
+    """Adds the rows whose bin, moved by `shift`, is at most `edge` to the sums `left`; their weight and number."""
+    l, rows = 0.0, U(0)
+    for i in range(U(m)):
+        goes = U(((U(bins[i]) + shift) & U(255)) <= edge)
+        share = np.float64(goes)
+        rows += goes
+        l += share * weights[i]
+        if T == 1:
+            left[U(places[i])] += share * amounts[i]
+        else:
+            for k in range(i * U(T), i * U(T) + U(T)):
+                left[U(places[k])] += share * amounts[k]
+    return l, np.int64(rows)
+
+
+@kernel
+def add_levels(bins, bits, places, amounts, weights, m, T, left):  # type: ignore[no-untyped-def]
+    """As `add_left`, for the rows whose level is in a set."""
+    l, rows = 0.0, 0
+    for i in range(U(m)):
+        b = U(bins[i])
+        if (bits[b >> U(6)] >> (b & U(63))) & U(1):
+            rows += 1
+            l += weights[i]
+            for k in range(i * U(T), i * U(T) + U(T)):
+                left[U(places[k])] += amounts[k]
+    return l, rows
+
+
+@kernel
 def try_random_vector(  # type: ignore[no-untyped-def]
-    bins,
-    places,
-    amounts,
-    weights,
-    m,
-    T,
-    W,
-    node,
-    left,
-    settings,
-    least,
-    categorical,
-    centers,
-    rng,
-    found,
+    bins, first, last, places, amounts, weights, m, T, W, node, left, settings, least, categorical, centers, rng, found,
     bits,
-):
+):  # fmt: skip
     """One random cut of a feature: its purity, and whether the feature is constant."""
-    first, last, gaps = span_of_bins(bins, m)
+    gaps = last == MISSING_BIN
+    if gaps:
+        last = highest_known(bins, m)
     side, t = (np.int64(draw(rng) >> U(63)) if gaps else 0), first
     found[FOUND_LEVELS] = categorical
+    for d in range(left.size):
+        left[d] = 0.0
     if categorical:
         if not random_levels(bins, m, rng, bits):
             return -1e300, True
-    elif first < last:
-        t = random_cut(centers, first, last, rng)
-    elif gaps and first == last:
-        side = 0
+        l, rows = add_levels(bins, bits, places, amounts, weights, m, T, left)
     else:
-        return -1e300, True
-    for d in range(left.size):
-        left[d] = 0.0
-    l, rows = 0.0, 0
-    edge, shift = U(t + side), U(side)
-    for i in range(U(m)):
-        b = U(bins[i])
-        if categorical:
-            goes = (bits[b >> U(6)] >> (b & U(63))) & U(1)
+        if first < last:
+            t = random_cut(centers, first, last, rng)
         else:
-            goes = U(((b + shift) & U(255)) <= edge)
-        share = np.float64(goes)
-        rows += np.int64(goes)  # type: ignore[assignment]
-        l += share * weights[i]
-        for k in range(i * U(T), i * U(T) + U(T)):
-            left[places[k]] += share * amounts[k]
+            side = 0
+        l, rows = add_left(bins, U(t + side), U(side), places, amounts, weights, m, T, left)
     found[FOUND_BIN], found[FOUND_SIDE] = t, side if gaps else 2
     if rows < settings[MIN_LEAF] or m - rows < settings[MIN_LEAF] or l < least or W - l < least:
         return -1e300, False
@@ -264,13 +274,16 @@ def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W,
     while tried < n_features and (tried < settings[N_TRIED] or not varied):
         j = draw_column(rng, perm, tried, n_features)
         tried += 1
-        read_bins(columns, cells, stride, j, keys, s, m, bins)
         if settings[RANDOM_CUTS]:
+            first, last = read_span(columns, cells, stride, j, keys, s, m, bins)
+            if first == last:
+                continue
             score, constant = try_random_vector(
-                bins, places, amounts, weights, m, T, W, node, left, settings, least, categorical[j], centers[j], rng,
-                found, bits,
+                bins, first, last, places, amounts, weights, m, T, W, node, left, settings, least, categorical[j],
+                centers[j], rng, found, bits,
             )  # fmt: skip
         else:
+            read_bins(columns, cells, stride, j, keys, s, m, bins)
             by = places[below(rng, m * T)] if categorical[j] else np.int32(0)
             score, constant = try_vector(
                 bins, places, amounts, weights, m, T, W, node, hist, settings, least, categorical[j], by, found, bits
@@ -279,10 +292,7 @@ def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W,
         if score > (most + 1e-9 * abs(most) if varied and most > -1e299 else most):
             most = score
             found[FOUND_FEATURE] = j
-            for k in range(found.size):
-                best[k] = found[k]
-            for k in range(4):
-                best_bits[k] = bits[k]
+            take(found, bits, best, best_bits)
     put_back(perm, tried)
     if most <= -1e300:
         return -1.0
