@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.extremes import smaller
 from tripos.geometry.distances import COSINE, insert, reduced
 
 UNIT = 1.1 * 2.0**-24  # half the spacing of float32 at 1, and a tenth for the products of roundings
@@ -91,19 +92,14 @@ def group_minima(g, minima, coarse):  # type: ignore[no-untyped-def]
     """
     m = minima.size
     for c in range(m):
-        low = g[c] if g[c] < g[c + m] else g[c + m]
-        other = g[c + 2 * m] if g[c + 2 * m] < g[c + 3 * m] else g[c + 3 * m]
-        third = g[c + 4 * m] if g[c + 4 * m] < g[c + 5 * m] else g[c + 5 * m]
-        last = g[c + 6 * m] if g[c + 6 * m] < g[c + 7 * m] else g[c + 7 * m]
-        low = low if low < other else other
-        third = third if third < last else last
-        minima[c] = low if low < third else third
+        low = smaller(smaller(g[c], g[c + m]), smaller(g[c + 2 * m], g[c + 3 * m]))
+        other = smaller(smaller(g[c + 4 * m], g[c + 5 * m]), smaller(g[c + 6 * m], g[c + 7 * m]))
+        minima[c] = smaller(low, other)
     n = coarse.size
     for c in range(n):
-        low = minima[c] if minima[c] < minima[c + n] else minima[c + n]
-        for s in range(2, GROUPS):
-            other = minima[c + s * n]
-            low = low if low < other else other
+        low = minima[c]
+        for s in range(1, GROUPS):
+            low = smaller(low, minima[c + s * n])
         coarse[c] = low
 
 
