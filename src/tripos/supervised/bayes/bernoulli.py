@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval
 
 from tripos.compute import kernel
 from tripos.compute.blocks import Block
+from tripos.compute.intrinsics import exp, log, log1p
 from tripos.data.needs import Needs
 from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays, summed_arrays
 
@@ -65,6 +66,28 @@ def stored_presence(data, t, out):  # type: ignore[no-untyped-def]
     """As `presence`, of the stored values."""
     for s in range(data.size):
         out[s] = data.dtype.type(data[s] > t) + data.dtype.type(0.0) * data[s]
+
+
+@kernel("f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]")
+def log_rates(count, weight, alpha, out):  # type: ignore[no-untyped-def]
+    """out_kj = log p_kj, p_kj = (N_kj + alpha_j) / (n_k + 2 alpha_j); of a class without rows the limit of alpha -> 0."""
+    for k in range(count.shape[0]):
+        for j in range(alpha.size):
+            rows = weight[k] + 2.0 * alpha[j]
+            value = log(count[k, j] + alpha[j]) - log(rows)
+            out[k, j] = min(value, 0.0) if rows > 0.0 else log(0.5)
+
+
+@kernel("f8[:, ::1], f8, f8[:, ::1], f8[::1]")
+def presence_weights(log_p, never, weights, absent):  # type: ignore[no-untyped-def]
+    """weights_jk = log p_kj - log(1 - p_kj) and absent_k = sum_j log(1 - p_kj), with `never` for log 0."""
+    for k in range(log_p.shape[0]):
+        total = 0.0
+        for j in range(log_p.shape[1]):
+            missing = max(log1p(-exp(log_p[k, j])), never)
+            total += missing
+            weights[j, k] = max(log_p[k, j], never) - missing
+        absent[k] = total
 
 
 class BernoulliNB(CountClassifier):
@@ -160,20 +183,15 @@ class BernoulliNB(CountClassifier):
         return counts
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_p: Floats = np.log(counts.count + alpha) - np.log(
-                counts.weight[:, None] + 2.0 * np.asarray(alpha)
-            )
-        log_p[np.isnan(log_p)] = np.log(0.5)  # a class without rows: the limit of alpha -> 0
-        np.minimum(log_p, 0.0, out=log_p)
+        log_p = np.empty_like(counts.count)
+        log_rates(counts.count, counts.weight, np.full(log_p.shape[1], alpha), log_p)
         return log_p
 
     def _prepare(self) -> None:
-        with np.errstate(divide="ignore"):
-            absent = np.maximum(np.log1p(-np.exp(self.feature_log_prob_)), NEVER)
-        present = np.maximum(self.feature_log_prob_, NEVER)
-        self._log_p = np.ascontiguousarray((present - absent).T)
-        self._offset = self.class_log_prior_ + absent.sum(axis=1)
+        self._log_p = np.empty(self.feature_log_prob_.shape[::-1])
+        absent = np.empty(len(self.feature_log_prob_))
+        presence_weights(self.feature_log_prob_, NEVER, self._log_p, absent)
+        self._offset = self.class_log_prior_ + absent
 
     def _cells(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """X as 0 and 1."""
