@@ -311,12 +311,14 @@ def hand_out(i, keep, cols, target, opts, numbers, tree, front, y):  # type: ign
     slot = ints[i, SLOT]
     held = opts[N_OUTPUTS] if opts[KIND] == LOSSES else 0
     if held:
-        places = np.empty((held, 3), np.int64)
+        node = lists[slot]
         for side in range(2):
+            edge = 1 if side else 2  # the right child's part begins in the middle, the left one's ends there
             for o in range(held):
-                places[o, 1] = mids[o] if side else lists[slot, o, 1]
-                places[o, 2] = lists[slot, o, 2] if side else mids[o]
-            describe_losses(ints[i, LEFT + side], E, places, tree, target[ROW_WEIGHTS], y)
+                node[o, edge], mids[o] = mids[o], node[o, edge]
+            describe_losses(ints[i, LEFT + side], E, node, tree, target[ROW_WEIGHTS], y)
+            for o in range(held):
+                node[o, edge], mids[o] = mids[o], node[o, edge]
     if opts[MONOTONE]:
         bound_children(i, cols, opts, numbers, tree, y)
     other = slot

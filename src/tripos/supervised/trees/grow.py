@@ -147,7 +147,7 @@ POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own add
 SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
-    "u8[:, ::1]"
+    "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1])), i8[::1], u8[::1], u1[::1]"
 )
 
 
@@ -158,17 +158,11 @@ def growing(plain: bool) -> Any:
     def grow(  # type: ignore[no-untyped-def]
         columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
         free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
-        node_levels,
+        node_levels, room, allowed, key, goes_left,
     ):  # fmt: skip
         """Grows until the tree is done (False) or `state` asks for a large histogram or many rows parted (True)."""
         whole = integers[ZERO]  # a 0 that is no constant: with one the kernels it goes to would compile twice
         counts = histograms[histograms.shape[0] - 1]
-        room = (
-            np.empty(256, np.int64), np.empty(256, np.float32), np.empty(256, np.int64), np.empty(256, np.float64),
-            np.empty(4, np.uint64),
-        )  # fmt: skip
-        allowed, key = np.empty(features.shape[1], np.int64), np.empty(features.shape[1], np.uint64)
-        goes_left = np.empty(256, np.uint8)
         while True:
             phase = state[PHASE]
             state[PHASE] = CHOOSE
@@ -401,7 +395,7 @@ class Grower:
 
     binned: Binned
     how: Growth
-    memory: dict[str, np.ndarray] = field(init=False)
+    memory: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         data, how = self.binned, self.how
@@ -445,6 +439,10 @@ class Grower:
             "nodes": np.empty((2 * most + 1, N_NODE), np.int64),
             "node_numbers": np.zeros((2 * most + 1, N_NODE_NUMBERS)),
             "node_levels": np.empty((most if data.categorical.any() else 1, 4), np.uint64),
+            "room": tuple(np.empty(256, kind) for kind in ("i8", "f4", "i8", "f8", "u8")),
+            "allowed": np.empty(data.n_features, np.int64),
+            "key": np.empty(data.n_features, np.uint64),
+            "goes_left": np.empty(256, np.uint8),
         }
         self._all = np.arange(data.n_rows, dtype=np.uint32)
         self._values = np.empty(most)
