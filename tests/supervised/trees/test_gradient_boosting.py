@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn import ensemble
+from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_pinball_loss
+from sklearn.naive_bayes import GaussianNB
 
+import tripos
 from tripos import GradientBoostingClassifier, GradientBoostingRegressor
 
 
@@ -90,3 +93,30 @@ def test_limits_of_nodes_are_kept():
     assert (
         GradientBoostingRegressor(n_estimators=3, min_impurity_decrease=1e6).fit(X, y).forest_.is_leaf.all()
     )
+
+
+@pytest.mark.parametrize("stop", [None, 5])
+def test_an_estimator_to_start_from_is_scikit_learns(stop, tmp_path):
+    X, y = few_distinct()
+    settings = dict(n_estimators=15, random_state=0, n_iter_no_change=stop)
+    ours = GradientBoostingRegressor(init=tripos.Ridge(), **settings).fit(X, y)
+    theirs = ensemble.GradientBoostingRegressor(init=Ridge(), **settings).fit(X, y)
+    gap = np.abs(ours.predict(X) - theirs.predict(X))
+    assert np.quantile(gap, 0.9) < (0.02 if stop is None else 0.3) * y.std()
+    np.testing.assert_allclose(list(ours.staged_predict(X))[-1], ours.predict(X))
+    path = tmp_path / "model.tripos"
+    tripos.save(ours, path)
+    np.testing.assert_array_equal(tripos.load(path).predict(X), ours.predict(X))
+
+
+@pytest.mark.parametrize(("n_classes", "loss"), [(2, "log_loss"), (2, "exponential"), (3, "log_loss")])
+def test_classes_start_from_the_probabilities_of_an_estimator(n_classes, loss):
+    X, score = few_distinct()
+    y = np.digitize(score, np.quantile(score, np.arange(1, n_classes) / n_classes))
+    w = np.arange(len(y)) % 3.0
+    settings = dict(n_estimators=10, random_state=0, loss=loss)
+    ours = GradientBoostingClassifier(init=GaussianNB(), **settings).fit(X, y, w)
+    theirs = ensemble.GradientBoostingClassifier(init=GaussianNB(), **settings).fit(X, y, w)
+    gap = np.abs(ours.predict_proba(X) - theirs.predict_proba(X))
+    assert np.quantile(gap, 0.95) < 0.02
+    assert ours.init_.n_features_in_ == 6

@@ -36,7 +36,7 @@ class FirstOrder(Gradients):
     ----------
     level : float
         For Huber's loss the share of rows whose residuals are not clipped.
-    loss, y, weight, baseline
+    loss, y, weight, baseline, start
         As in `Gradients`.
     """
 
@@ -47,8 +47,9 @@ class FirstOrder(Gradients):
         weight: np.ndarray | None,
         baseline: np.ndarray,
         level: float = 0.9,
+        start: np.ndarray | None = None,
     ) -> None:
-        super().__init__(loss, y, weight, baseline)
+        super().__init__(loss, y, weight, baseline, start)
         self.level, self.without_curvature = level, self.constant
         self.newton = self.curvatures
 

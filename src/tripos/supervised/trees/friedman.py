@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from tripos.base import Classifier, Training
 from tripos.compute.random import generator
 from tripos.objective.losses import Loss
-from tripos.state import Array, Number
+from tripos.state import Array, NestedList, Number
 from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.boosting import Booster, Sampling, mean_loss
 from tripos.supervised.trees.first_order import FirstOrder, first_constant
@@ -22,6 +22,7 @@ from tripos.supervised.trees.histogram_boosting import FIXED_SEED, Part
 from tripos.supervised.trees.leaves import BEST_FIRST
 from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
 from tripos.supervised.trees.model import TreeModel
+from tripos.supervised.trees.starter import fit_starter, starting_scores
 from tripos.supervised.trees.tree import Forest, add_trees
 
 
@@ -34,7 +35,7 @@ class FriedmanBoosting(TreeModel):
         "subsample": [Interval(Real, 0, 1, closed="right")],
         "criterion": [str],
         **LIMITS,
-        "init": [StrOptions({"zero"}), None],
+        "init": [StrOptions({"zero"}), HasMethods(["fit", "predict"]), None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -48,7 +49,10 @@ class FriedmanBoosting(TreeModel):
         "max_features_": Number("i", low=1),
         "n_trees_per_iteration_": Number("i", low=1),
         "seed_": Number("i", low=0),
+        "starters_": NestedList(optional=True),
     }
+    init: Any
+    _held: tuple[np.ndarray, np.ndarray] | None = None
 
     def _loss(self) -> Loss:
         raise NotImplementedError
@@ -108,11 +112,13 @@ class FriedmanBoosting(TreeModel):
             )
         self.n_trees_per_iteration_ = K
         training, held = self._hold_out(training)
+        start = self._start(X, y, sample_weight, again)
         binning, binned, baseline = self._prepare(training, loss, before)
         part = None if held is None else Part(*held, baseline).bin(binning)
-        gradients = FirstOrder(
-            loss, training.y, training.sample_weight, baseline, float(getattr(self, "alpha", 0.9))
-        )
+        if part is not None and start[1] is not None:
+            part.scores += start[1]
+        level = float(getattr(self, "alpha", 0.9))
+        gradients = FirstOrder(loss, training.y, training.sample_weight, baseline, level, start[0])
         if before is not None:
             self._start_from(before[1], binned, gradients, part)
         sampling = Sampling(rows=self.subsample, seed=self.seed_)
@@ -136,6 +142,7 @@ class FriedmanBoosting(TreeModel):
                 if stopped or (monitor is not None and monitor(booster.n_steps - 1, self, {})):
                     break
         self._set_forest(binning, booster.forest(), baseline)
+        self.__dict__.pop("_held", None)
         self._keep(log)
 
     def _keep(self, log: list[list[float]]) -> None:
@@ -154,10 +161,46 @@ class FriedmanBoosting(TreeModel):
             return before[0], self._bin(before[0], X), before[2]
         binning = Binning.learn(X, w, categorical=self._native_categories(X.shape[1]), seed=self.seed_)
         K = self._n_outputs()
-        baseline = np.zeros(K) if self.init == "zero" else first_constant(loss, training.y, w, K)
+        apart = "starters_" in vars(self) or isinstance(self.init, str)
+        baseline = np.zeros(K) if apart else first_constant(loss, training.y, w, K)
         return binning, self._bin(binning, X), baseline
 
+    def _start(
+        self, X: Any, y: Any, sample_weight: Any, again: bool
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Scores of training rows and of rows held out by the estimator `init`, which is fitted on the former."""
+        if self.init is None or isinstance(self.init, str):
+            self.__dict__.pop("starters_", None)
+            return None, None
+        n = len(y)
+        some = np.arange(n) if sample_weight is None else np.flatnonzero(np.asarray(sample_weight))
+        train, held = (some, some[:0]) if self._held is None else (some[self._held[0]], some[self._held[1]])
+        if not (again and "starters_" in vars(self)):
+            self.starters_ = [fit_starter(self.init, X, y, sample_weight, train)]
+        scores = self._starting_scores(X)
+        return scores[train], scores[held]
+
+    def _starting_scores(self, X: Any) -> np.ndarray:
+        classes = self.classes_ if isinstance(self, Classifier) else None
+        half = getattr(self, "loss", "") == "exponential"
+        return starting_scores(self.starters_[0], X, self._n_outputs(), classes, half)
+
+    def _scores(self, X: Any) -> np.ndarray:
+        scores = super()._scores(X)
+        return scores + self._starting_scores(X) if "starters_" in vars(self) else scores
+
+    def _staged_scores(self, X: Any) -> Iterator[np.ndarray]:
+        start = self._starting_scores(X) if "starters_" in vars(self) else 0.0
+        for scores in super()._staged_scores(X):
+            yield scores + start
+
+    def _check_state(self) -> None:
+        super()._check_state()
+        if len(getattr(self, "starters_", [None])) != 1:
+            raise ValueError("starters_ must hold one estimator")
+
     def _hold_out(self, training: Training) -> tuple[Training, tuple[Any, Any, Any] | None]:
+        self._held = None
         if self.n_iter_no_change is None:
             return training, None
         X, y, w = training.X, training.y, training.sample_weight
@@ -165,6 +208,7 @@ class FriedmanBoosting(TreeModel):
         rows, held = train_test_split(
             np.arange(len(y)), test_size=self.validation_fraction, stratify=stratify, random_state=self.seed_
         )
+        self._held = (rows, held)
         part = Training(X[rows], y[rows], None if w is None else w[rows], None, training.n_features)
         return part, (X[held], y[held], None if w is None else w[held])
 

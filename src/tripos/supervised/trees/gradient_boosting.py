@@ -46,8 +46,9 @@ class GradientBoostingClassifier(FriedmanBoosting, Classifier):
         Splits between the root and a leaf at most.
     min_impurity_decrease : float, default=0
         By how much a split lowers the mean squared error of the gradients, at least, counted over all rows.
-    init : "zero" or None, default=None
-        What the scores start from: zero, or the best constant. Estimators are not taken.
+    init : estimator, "zero" or None, default=None
+        What the scores start from: the predictions of an estimator, zero, or the best constant. `shap_values` and rules
+        are of the trees alone.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
     max_features : int, float, "sqrt", "log2" or None, default=None
@@ -194,8 +195,10 @@ class GradientBoostingClassifier(FriedmanBoosting, Classifier):
 
     @property
     def init_(self) -> Any:
-        """What predicts the shares of the classes, or "zero"."""
-        if self.init == "zero":
+        """The fitted `init`; without, what predicts the shares of the classes, or "zero"."""
+        if "starters_" in vars(self):
+            return self.starters_[0]
+        if isinstance(self.init, str):
             return "zero"
         share = probabilities(self._log_odds(self.baseline_[None, :]), log_scale=False)[0]
         return DummyClassifier(strategy="prior").fit(np.zeros((len(share), 1)), self.classes_, share)
@@ -280,8 +283,9 @@ class GradientBoostingRegressor(FriedmanBoosting, Regressor):
         Splits between the root and a leaf at most.
     min_impurity_decrease : float, default=0
         By how much a split lowers the mean squared error of the gradients, at least, counted over all rows.
-    init : "zero" or None, default=None
-        What the scores start from: zero, or the best constant. Estimators are not taken.
+    init : estimator, "zero" or None, default=None
+        What the scores start from: the predictions of an estimator, zero, or the best constant. `shap_values` and rules
+        are of the trees alone.
     random_state : int, RandomState or None, default=None
         Draws rows and columns. None is a seed like any other, so that a fit can be repeated.
     max_features : int, float, "sqrt", "log2" or None, default=None
@@ -419,8 +423,10 @@ class GradientBoostingRegressor(FriedmanBoosting, Regressor):
 
     @property
     def init_(self) -> Any:
-        """What predicts the constant, or "zero"."""
-        if self.init == "zero":
+        """The fitted `init`; without, what predicts the constant, or "zero"."""
+        if "starters_" in vars(self):
+            return self.starters_[0]
+        if isinstance(self.init, str):
             return "zero"
         return DummyRegressor(strategy="constant", constant=self.baseline_[0]).fit([[0.0]], self.baseline_)
 
