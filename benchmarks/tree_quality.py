@@ -3,9 +3,9 @@
     python -m benchmarks.tree_quality [--sets NAME ...] [--seeds 5] [--seconds 280] [--again CONTESTANT ...]
 
 100 trees (a class) of at most 31 leaves with 20 rows, learning rate 0.1, 255 bins, L2 penalty 1, every row and column
-for each tree. A seed draws the test rows and is the models' seed. CatBoost grows the same leaf-wise trees, and trees
-of its own kind (symmetric, 6 levels). XGBoost knows no least number of rows: it has the least hessian 20 for numbers,
-where it is the same, and 1 for classes. Categories go to each library as it wants them; scikit-learn, which takes 255
+for each tree; for classes the least hessian of a leaf is 1 where a library knows one (tripos, LightGBM, XGBoost). XGBoost
+knows no least number of rows: for numbers it has the least hessian 20, which is the same. A seed draws the test rows and
+is the models' seed. CatBoost grows the same leaf-wise trees, and trees of its own kind (symmetric, 6 levels). Categories go to each library as it wants them; scikit-learn, which takes 255
 levels, has columns of more as numbers.
 
 Each fit is noted in `results/tree_quality/<set>.json` when it is done, so a run that was stopped goes on where it was.
@@ -29,7 +29,7 @@ from benchmarks import harness
 from benchmarks.tree_sets import FEWER_SEEDS, SETS, Table
 
 FOLDER = harness.RESULTS / "tree_quality"
-TREES, RATE, LEAVES, ROWS, BINS, L2 = 100, 0.1, 31, 20, 255, 1.0
+TREES, RATE, LEAVES, ROWS, BINS, L2, HESSIAN = 100, 0.1, 31, 20, 255, 1.0, 1.0
 LEAST_IS_BEST = ("log_loss", "rmse")
 FIRST = {"classes": "log_loss", "regression": "rmse", "ranking": "ndcg@10"}
 Fitted = Callable[[pd.DataFrame], np.ndarray]  # probabilities, numbers or scores of rows
@@ -54,7 +54,7 @@ def ours(table: Table, train: Part, seed: int, **extra: Any) -> Fitted:
         return tripos.BoostedTreesRanker(**settings).fit(X, y, group=sizes).predict
     if table.task == "regression":
         return tripos.BoostedTreesRegressor(**settings).fit(X, y).predict
-    return tripos.BoostedTreesClassifier(**settings).fit(X, y).predict_proba
+    return tripos.BoostedTreesClassifier(**{"min_child_weight": HESSIAN} | settings).fit(X, y).predict_proba
 
 
 def ordered(table: Table, train: Part, seed: int) -> Fitted:
@@ -80,7 +80,7 @@ def lightgbm(table: Table, train: Part, seed: int) -> Fitted:
         return lgb.LGBMRanker(**settings).fit(X, y, group=sizes).predict
     if table.task == "regression":
         return lgb.LGBMRegressor(**settings).fit(X, y).predict
-    return lgb.LGBMClassifier(**settings).fit(X, y).predict_proba
+    return lgb.LGBMClassifier(min_child_weight=HESSIAN, **settings).fit(X, y).predict_proba
 
 
 def xgboost(table: Table, train: Part, seed: int) -> Fitted:
@@ -96,7 +96,7 @@ def xgboost(table: Table, train: Part, seed: int) -> Fitted:
         "tree_method": "hist",
         "max_bin": BINS,
         "reg_lambda": L2,
-        "min_child_weight": ROWS if table.task == "regression" else 1,
+        "min_child_weight": ROWS if table.task == "regression" else HESSIAN,
         "enable_categorical": True,
         "random_state": seed,
         "n_jobs": 1,
