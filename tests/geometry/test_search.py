@@ -254,3 +254,15 @@ def test_a_tree_refuses_what_it_cannot_prune():
         make_index(X, "cosine", algorithm="ball_tree")
     with pytest.raises(ValueError, match="2 columns"):
         make_index(X, "haversine")
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+def test_one_query_finds_what_many_find(metric):
+    rng = np.random.default_rng(0)
+    X = np.round(rng.normal(size=(700, 5)), 1)  # ties
+    index = make_index(X, metric, algorithm="brute")
+    D, I = index.nearest(X[:30], 6)
+    for j in range(30):
+        d, i = index.nearest(X[j : j + 1], 6)
+        np.testing.assert_array_equal(d[0], D[j])
+        np.testing.assert_array_equal(i[0], I[j])

@@ -201,3 +201,26 @@ def test_saved_and_loaded_it_predicts_the_same_bits(sms, tmp_path):
     model = MultinomialNB(alpha=0.0).fit(X, y)
     tripos.save(model, tmp_path / "m.tripos")
     assert tripos.load(tmp_path / "m.tripos").predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int32])
+def test_a_row_of_counts_in_csr_is_read_as_it_stands(dtype):
+    from tripos import BernoulliNB, ComplementNB
+
+    rng = np.random.default_rng(0)
+    X, y = rng.poisson(0.5, (60, 12)), rng.integers(0, 3, 60)
+    row = sp.csr_array(X[:1].astype(dtype))
+    for model in (MultinomialNB(), ComplementNB(), BernoulliNB(binarize=0.5)):
+        model.fit(sp.csr_array(X.astype(float)), y)
+        np.testing.assert_allclose(
+            model.predict_proba(row), model.predict_proba(X[:1].astype(float)), rtol=1e-6
+        )
+    wrong = row.copy()
+    wrong.indices[0] = 99
+    with pytest.raises(ValueError, match="column indices"):
+        model.predict(wrong)
+    if row.dtype.kind == "f":
+        wrong = row.copy()
+        wrong.data[0] = np.nan
+        with pytest.raises(ValueError, match="NaN"):
+            model.predict(wrong)

@@ -200,3 +200,18 @@ def test_every_metric_is_served_by_the_models(metric):
     assert (np.diff(I, axis=1)[np.diff(D, axis=1) == 0] > 0).all()  # of equals the lower index comes first
     assert KNeighborsClassifier(metric=metric, n_neighbors=1).fit(X, y).score(X, y) > 0.9
     assert KNeighborsRegressor(metric=metric, n_neighbors=1).fit(X, y).score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree"])
+def test_one_row_that_is_not_finite_is_named(value, algorithm):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)
+    row = X[:1].copy()
+    row[0, 1] = value
+    for model in (
+        KNeighborsClassifier(algorithm=algorithm),
+        RadiusNeighborsClassifier(algorithm=algorithm),
+    ):
+        with pytest.raises(ValueError, match="row 0, column 1"):
+            model.fit(X, y).predict(row)

@@ -312,3 +312,27 @@ def test_each_figure_is_drawn_and_one_that_cannot_be_is_refused(digits):
         model.plot(kind="effect")
     with pytest.raises(ValueError, match="two classes of two features"):
         SVC().fit(digits.X[:60], digits.y[:60]).plot(kind="margin")
+
+
+@pytest.mark.parametrize("case", ["spambase", "letters"])
+def test_a_few_rows_are_decided_as_many_are(case, request):
+    data = request.getfixturevalue(case)
+    model = SVC(kernel="rbf").fit(data.X[::4], data.y[::4])
+    many = model.decision_function(data.X[:40])
+    for start in range(0, 40, 4):
+        few = data.X[start : start + 4]
+        np.testing.assert_allclose(
+            model.decision_function(few), many[start : start + 4], rtol=1e-9, atol=1e-9
+        )
+        np.testing.assert_array_equal(model.predict(few), model.predict(data.X[:40])[start : start + 4])
+    wrong = data.X[:1].copy()
+    wrong[0, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN at row 0, column 3"):
+        model.predict(wrong)
+
+
+def test_spam_is_told_with_the_published_seven_percent_of_errors(spambase):
+    """spambase.names: "misclassification error ~7%" (Hopkins, Reeber, Forman, Suermondt, 1999)."""
+    held = np.arange(len(spambase.y)) % 5 == 0
+    model = SVC().fit(spambase.X[~held], spambase.y[~held])
+    assert 1.0 - model.score(spambase.X[held], spambase.y[held]) <= 0.07

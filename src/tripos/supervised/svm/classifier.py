@@ -193,7 +193,8 @@ class PairwiseClassifier(KernelMachine, Classifier):
     def _of_machines(self, sums: np.ndarray) -> np.ndarray:
         """f_ij of each pair; positive for the first class (two classes: for the second)."""
         if sums.shape[1] == 2:
-            return sums[:, 0] + sums[:, 1]
+            both: np.ndarray = sums[:, 0] + sums[:, 1]
+            return both
         i, j = self._pairs
         found: np.ndarray = sums[:, i, j - 1] + sums[:, j, i]
         return found

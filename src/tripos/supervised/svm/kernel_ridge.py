@@ -243,7 +243,8 @@ class KernelRidge(Regressor):
                 table = np.ascontiguousarray(np.vstack([V.T, squared_norms(V), self._coef]))
                 self._few = table, np.array([0, self.rows_fit_]), np.zeros(len(self._coef)), *self._settings
             found = np.empty((X.shape[0], len(self._coef)))
-            sound = few_decisions(X if X.dtype == np.float64 else X.astype(np.float64), *self._few, found)
+            Z = X if X.dtype == np.float64 else X.astype(np.float64)
+            sound = few_decisions(*(Z, *self._few, found))
         else:
             found = self._many(X)
             sound = np.isfinite(found).all()
