@@ -29,7 +29,7 @@ from numba.core.registry import CPUDispatcher
 from tripos.compute.cache import frozen
 
 REFUSED = ("NRT required", "Only accept returning of array")  # what Numba says where counts are needed
-MAKES_ARRAYS = {"empty", "zeros", "ones", "full", "empty_like", "zeros_like", "arange", "copy"}
+MAKES_ARRAYS = {"dot", "empty", "zeros", "ones", "full", "empty_like", "zeros_like", "arange", "copy"}
 
 
 class FrozenFlags(Flags):  # type: ignore[misc]
