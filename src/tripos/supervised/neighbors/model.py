@@ -78,7 +78,7 @@ class Neighbors(Estimator):
     n_samples_fit_: int
     _fit_X: Any
     _metric_in_use: tuple[Any, dict[str, Any]]
-    _shows_nonfinite: bool  # whether NaN or infinity in a query makes all its distances so
+    _shows_nonfinite: bool = False  # whether NaN or infinity in a query makes all its distances so
 
     # ---- fit -----------------------------------------------------------------------------------
 
