@@ -21,6 +21,8 @@ def _objective(data: Any, model: Any) -> dict[str, float]:
     W, b = np.atleast_2d(model.coef_), np.ravel(model.intercept_)
     scores = X @ W.T + b
     half = 0.5 * float((W * W).sum() + b @ b)
+    if getattr(model, "penalty", "l2") == "l1":
+        half = float(np.abs(W).sum() + np.abs(b).sum())
     if getattr(model, "multi_class", "ovr") == "crammer_singer":
         own = np.searchsorted(model.classes_, y)[:, None]
         rivals = scores + 1.0 - np.take_along_axis(scores, own, 1)
@@ -76,6 +78,12 @@ def _case(name: str, title: str, data: Any, runs: dict[str, Any], **options: Any
     return Case(name, title, data, runs, quality=_objective, agree=agree, **options)
 
 
+def _sms_lengths() -> Any:
+    """The logarithm of how many words a text has."""
+    X, _ = _sms()
+    return X, np.log(1.0 + np.diff(X.indptr))
+
+
 CASES = [
     _case(
         "linear-svc-500k-x-30",
@@ -118,6 +126,24 @@ CASES = [
     *(
         _case(f"linear-svr-{where}", f"linear SVR, {where}", data, _pair("LinearSVR"))
         for where, data in (("diabetes", _diabetes), ("california", _california))
+    ),
+    *(
+        _case(
+            f"linear-svc-{name}-text-sms",
+            f"linear SVC, {title}, SMS spam TF-IDF",
+            _sms,
+            _pair("LinearSVC", **parameters),
+        )
+        for name, title, parameters in (
+            ("hinge-c10", "hinge, C = 10", {"loss": "hinge", "C": 10.0}),
+            ("l1", "L1 penalty", {"penalty": "l1", "dual": False}),
+        )
+    ),
+    _case(
+        "linear-svr-squared-text-sms",
+        "linear SVR, squared loss, lengths of SMS TF-IDF",
+        _sms_lengths,
+        _pair("LinearSVR", loss="squared_epsilon_insensitive"),
     ),
     _case(
         "linear-svr-20k-x-50",

@@ -1,10 +1,11 @@
-"""Newton's method for L1 logistic regression, column by column: what text needs, whose rows are short.
+"""Newton's method for L1 classifiers, column by column: what text needs, whose rows are short.
 
-    F(w) = sum_i s_i L(y_i, x_i.w) + sum_j l1_j |w_j| + sum_j l2_j w_j^2 / 2,    L = log(1 + e^eta) - y eta
+    F(w) = sum_i s_i L(y_i, x_i.w) + sum_j l1_j |w_j| + sum_j l2_j w_j^2 / 2,
+    L = log(1 + e^eta) - y eta    or    max(0, 1 - t eta)^2  with t = 2 y - 1
 
 Each step minimises the second-order model of the loss at w,
 
-    g'd + d'Hd/2 + sum_j l1_j |w_j + d_j|,        H = X' diag(D) X + l2,    D_i = s_i p_i (1 - p_i),
+    g'd + d'Hd/2 + sum_j l1_j |w_j + d_j|,        H = X' diag(D) X + l2,    D_i = s_i p_i (1 - p_i)  or  2 s_i on rows within the margin,
 
 by coordinate descent that never forms H: with q = D (X d) kept per row, a coordinate's slope is g_j + x_j.q, a
 pass over one column. Three things make it fast. Columns at zero whose slope is well inside [-l1, l1] are left out,
@@ -41,13 +42,20 @@ VISITS = 2e7  # entries visited between two returns to Python: a few hundredths 
 LEAST_BEND = 1e-12  # added to a column's curvature, in units of its l1
 
 
-@kernel("f8[::1], f8[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def move_scores(eta, along, t, y, s, there, r, D):  # type: ignore[no-untyped-def]
-    """there = eta + t along, r_i = s_i (p_i - y_i) and D_i = s_i p_i (1 - p_i) there; returns the loss."""
+@kernel("i8, f8[::1], f8[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def move_scores(hinge, eta, along, t, y, s, there, r, D):  # type: ignore[no-untyped-def]
+    """there = eta + t along; the slope r_i and the curvature D_i of s_i L(y_i, .) there; returns the loss."""
     total = 0.0
     for i in range(eta.size):
         score = eta[i] + t * along[i]
         there[i] = score
+        if hinge:
+            side = 2.0 * y[i] - 1.0
+            miss = max(0.0, 1.0 - side * score)
+            total += s[i] * miss * miss
+            r[i] = -2.0 * s[i] * side * miss
+            D[i] = 2.0 * s[i] if miss > 0.0 else 0.0
+            continue
         z = np.exp(-abs(score))
         share = 1.0 / (1.0 + z)
         p = share if score >= 0.0 else z * share
@@ -208,6 +216,8 @@ class ColumnsNewton:
     y, s : float64 ndarray of shape (n_rows,)
         0 or 1, and weights.
     l1, l2 : float64 ndarray of shape (n_columns,)
+    hinge : bool
+        The squared hinge in place of the log loss.
     """
 
     data: np.ndarray
@@ -217,6 +227,7 @@ class ColumnsNewton:
     s: np.ndarray
     l1: np.ndarray
     l2: np.ndarray
+    hinge: bool = False
 
     def __post_init__(self) -> None:
         n, p = len(self.y), len(self.l1)
@@ -233,6 +244,13 @@ class ColumnsNewton:
 
     def _penalty(self, w: np.ndarray) -> float:
         return float(self.l1 @ np.abs(w)) + 0.5 * float(self.l2 @ (w * w))
+
+    def _loss_at(self, t: float) -> float:
+        """The loss at eta + t along, which `there` holds then, with r and D."""
+        loss: Any = move_scores(  # type: ignore[call-arg]
+            int(self.hinge), self.eta, self.along, t, self.y, self.s, self.there, self.r, self.D
+        )
+        return float(loss)
 
     def _slopes(self) -> None:
         self.n_active = slopes(  # type: ignore[call-arg]
@@ -258,8 +276,8 @@ class ColumnsNewton:
         w, t = self.w, 1.0  # type: ignore[has-type]
         for _ in range(HALVINGS):
             there = z if t == 1.0 else w + t * (z - w)
-            loss = move_scores(self.eta, self.along, t, self.y, self.s, self.there, self.r, self.D)  # type: ignore[call-arg]
-            value = float(loss) + self._penalty(there)
+            loss = self._loss_at(t)
+            value = loss + self._penalty(there)
             if value <= self.value - SUFFICIENT * t * decrease + noise * abs(self.value):  # type: ignore[has-type]
                 self.w, self.value = there, value
                 self.eta, self.there = self.there, self.eta
@@ -270,15 +288,15 @@ class ColumnsNewton:
     def solve(self, w: np.ndarray, stopping: Stopping, share: float) -> Result:
         """From w, until the violations sum to `share` of what they are at 0 and none is above `stopping.tol`."""
         self.w = np.zeros(len(w))
-        move_scores(self.eta, self.along, 0.0, self.y, self.s, self.there, self.r, self.D)  # type: ignore[call-arg]
+        self._loss_at(0.0)
         self._slopes()
         unit = float(self.found[0])
         if w.any():
             direction(*self.X, self.w, w, self.g, self.l1, np.arange(len(w)), len(w), self.along)  # type: ignore[call-arg]
         self.w = w.copy()
-        loss = move_scores(self.eta, self.along, 1.0, self.y, self.s, self.there, self.r, self.D)  # type: ignore[call-arg]
+        loss = self._loss_at(1.0)
         self.eta, self.there = self.there, self.eta
-        self.value = float(loss) + self._penalty(w)
+        self.value = loss + self._penalty(w)
         self._slopes()
         if not (np.isfinite(self.value) and np.isfinite(self.g).all()):
             raise NotFinite(f"the objective is {self.value} at the start, or its gradient is not finite")

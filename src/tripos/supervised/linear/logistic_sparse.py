@@ -29,7 +29,7 @@ import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block
-from tripos.objective.losses import LOG
+from tripos.objective.losses import LOG, SQUARED_HINGE
 from tripos.objective.risk import Risk
 from tripos.objective.rows import DenseRows, Rows, SparseRows
 from tripos.optimization.columns_newton import ColumnsNewton
@@ -76,10 +76,10 @@ class SparseProblem:
 
     @property
     def by_columns(self) -> bool:
-        """Whether it is the log loss of sparse rows in memory."""
+        """Whether it is the log loss or the squared hinge of sparse rows in memory."""
         risk = self.risk
         held = isinstance(risk.blocks, list) and all(isinstance(rows, SparseRows) for rows in risk.blocks)
-        return held and risk.loss is LOG
+        return held and (risk.loss is LOG or risk.loss is SQUARED_HINGE)
 
     def columns_newton(self, theta: np.ndarray, stopping: Stopping) -> Result:
         """Newton steps by columns, at least as close to the minimum as liblinear goes for this `tol`."""
@@ -91,7 +91,9 @@ class SparseProblem:
         rarer = min(float(s @ y), float(s @ (1.0 - y)))
         l2 = np.full(risk.n_parameters, risk.penalty.curvature)
         l2[risk.n_features :] = risk.intercept_penalty
-        problem = ColumnsNewton(*_by_columns(rows, risk.fit_intercept), y, s, self.l1, l2)
+        problem = ColumnsNewton(
+            *_by_columns(rows, risk.fit_intercept), y, s, self.l1, l2, risk.loss is SQUARED_HINGE
+        )
         return problem.solve(theta, stopping, CLOSER * stopping.tol * rarer)
 
     # ---- working sets ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ The problem is convex, so every way ends at the same coefficients; the shape of 
 - a loss with a kink: dual coordinate ascent while it is cheap, then for few columns the method of multipliers,
   from the rows' multipliers found so far;
 - many columns (text): dual coordinate ascent to the end;
-- the L1 penalty: proximal Newton steps over all columns or over working sets.
+- the L1 penalty: proximal Newton steps over all columns; by columns (text) or over working sets where they are many.
 
 References
 ----------
@@ -255,6 +255,8 @@ class MarginProblem:
         work = self.stored * max(1.0, self.stored / self.n_rows)
         if risk.n_parameters <= NEWTON_PARAMETERS and work <= NEWTON_WORK:
             return problem.newton(theta, stopping)
+        if problem.by_columns:
+            return problem.columns_newton(theta, stopping)
         _, variance = risk.column_moments
         mean, _ = risk.column_moments
         bend = 2.0 * (variance + mean * mean) + np.finfo(float).tiny
