@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tree_quality
+
 README = Path(__file__).parents[1] / "README.md"
 
 # lecture topic, what does it, its file, patterns of the cases whose ratios are shown
@@ -290,6 +292,7 @@ def write(rows: list[dict[str, Any]]) -> Path:
         ("topics", topics_table(rows)),
         ("measured", measured_table(rows)),
         ("tables", real_tables_table()),
+        ("tree-quality", tree_quality.table()),
     ):
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
         text = mark.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
