@@ -34,6 +34,8 @@ GRAM_PATH = 2048  # and for many
 GRAM_WIDE = 512  # and for many with fewer rows than columns
 GRAM_SPARSE = 128  # and of sparse rows for one fit
 CENTRED = 0.9  # share of a column's squares that its mean may have
+PIECE_ROWS = 16384  # rows multiplied at a time where columns are contiguous
+PIECES_FROM = 64  # columns
 ADVICE = (
     "increase max_iter, scale the columns (tripos.Encoder, StandardScaler), or take a larger alpha or tol"
 )
@@ -85,8 +87,7 @@ def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
     Y = y.reshape(n, -1)
     mean = np.concatenate([np.ones(n) @ X, Y.sum(axis=0)]) / n
     raw = np.empty((len(mean), len(mean)))
-    raw[:d, :d] = dsyrk(1.0, X, trans=1)  # its upper triangle
-    raw[:d, :d] += np.triu(raw[:d, :d], 1).T
+    raw[:d, :d] = _products_of_columns(X)
     raw[:d, d:] = X.T @ Y
     raw[d:, :d] = raw[:d, d:].T
     raw[d:, d:] = Y.T @ Y
@@ -94,6 +95,19 @@ def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
     if not np.isfinite(square).all() or (n * mean * mean > CENTRED * square).any():
         return None
     return Moments(float(n), n, mean, raw - np.outer(n * mean, mean))
+
+
+def _products_of_columns(X: np.ndarray) -> np.ndarray:
+    """X'X of contiguous columns. Of 100 columns and more, OpenBLAS is twice as fast on pieces of 16,384 rows."""
+    d = X.shape[1]
+    if d < PIECES_FROM:
+        upper = np.triu(dsyrk(1.0, X, trans=1))
+        return upper + np.triu(upper, 1).T
+    products = np.zeros((d, d))
+    for start in range(0, len(X), PIECE_ROWS):
+        piece = X[start : start + PIECE_ROWS]
+        products += piece.T @ piece
+    return products
 
 
 @dataclass(frozen=True, eq=False)
