@@ -264,7 +264,7 @@ class Problem:
     ) -> tuple[Result, str]:
         """With an L1 penalty."""
         problem = SparseProblem(self.risk, self.kinks)
-        if problem.by_columns:
+        if problem.by_columns or (not warm and problem.worth_columns(theta)):
             return problem.columns_newton(theta, stopping), "prox-newton"
         if sampled:
             return problem.newton_from_sample(self._sample(), theta, stopping, warm), "prox-newton"
