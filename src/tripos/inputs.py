@@ -27,7 +27,7 @@ _LARGE_COPY = 1 << 26  # bytes above which a copy is announced to the memory bud
 
 def is_table(X: Any) -> bool:
     """Whether `X` is a data frame (pandas, polars, Arrow, ...) rather than an array."""
-    return type(X) is not np.ndarray and bool(nw.dependencies.is_into_dataframe(X))
+    return type(X) is not np.ndarray and not sp.issparse(X) and bool(nw.dependencies.is_into_dataframe(X))
 
 
 def is_plain(X: Any) -> bool:
