@@ -1,6 +1,6 @@
 """Semismooth Newton steps for linear models with a margin, whole solves in one kernel.
 
-For rows in memory, with an L2 penalty and P(w) = |w|^2 / 2 + sum_i c_i L(y_i, w.x_i), one step of the proximal
+For a table in memory, with an L2 penalty and P(w) = |w|^2 / 2 + sum_i c_i L(y_i, w.x_i), one step of the proximal
 point method on the dual, from multipliers b_i (in units of c_i), is the smooth problem
 
     min_w  |w|^2 / 2 + sum_i c_i M_i(w.x_i),
@@ -9,8 +9,8 @@ point method on the dual, from multipliers b_i (in units of c_i), is the smooth 
 with h = 1/2 for squared losses, which need no proximal term (tau = 0) and end with the first problem. Losses with
 a kink have h = 0: each problem brings b nearer by a factor that grows with 1/tau, the last one exactly, since
 all is polyhedral. M is piecewise quadratic with curvature c_i / (tau + h) where b_i moves. Newton's direction
-comes from a Cholesky factor, of a matrix that is updated by the rows that began or ceased to bend, or from
-conjugate gradients over those rows; along it the exact minimum is sought on scores alone.
+comes from a Cholesky factor, of a matrix that is updated by the rows that began or ceased to bend; along it the
+exact minimum is sought on scores alone.
 
 The duality gap sum_i c_i (L_i + e |b_i| - t_i b_i + h b_i^2 / 2 + b_i eta_i) + |w - X'(c b)|^2 / 2 is known at
 each end.
@@ -33,7 +33,10 @@ from tripos.objective.losses import PointwiseLoss
 from tripos.optimization.dual_coordinate import SIDED, SQUARED
 from tripos.optimization.result import Result, Stopping
 
-GROWTH, TUBE_GROWTH = 4.0, 16.0  # of 1 / tau from one round to the next: of hinges, and of tubes about a target
+GROWTH, TUBE_GROWTH = (
+    4.0,
+    16.0,
+)  # of 1 / tau from one round to the next: of hinges, and of tubes about a target
 LARGEST_TAU = 1.0  # the first one, in units of the targets' scale
 SMALLEST_TAU = 1e-8
 ROUND_STEPS = 60
@@ -43,7 +46,6 @@ LINE_SHARE = 0.1  # slope left on a line, as a share of the one at its start
 SHORT = 0.05  # a step that is damped the next time ...
 DAMPING = 1e-4  # ... at first by that share of the largest curvature seen
 CHUNK = 64  # changed rows gathered for one product
-FORCING = 0.1  # residual of conjugate gradients at most, as a share of the gradient
 TIGHTEST = 1e-17  # decrease in sight, relative to P, that is rounding alone
 WORK = 2e8  # multiplications in one call of a kernel: some 0.1 s
 
@@ -67,37 +69,19 @@ def multiplier(sided, squared, epsilon, tau, t, b, eta):  # type: ignore[no-unty
 
 
 @kernel
-def margin_scores(X, data, indices, indptr, bias, w, eta):  # type: ignore[no-untyped-def]
-    """eta = X w, of an array or of CSR rows with a constant column."""
-    if indptr.size == 0:
-        product = np.dot(X, w)
-        for i in range(eta.size):
-            eta[i] = product[i]
-        return
-    constant = bias * w[w.size - 1]
+def margin_scores(X, w, eta):  # type: ignore[no-untyped-def]
+    """eta = X w."""
+    product = np.dot(X, w)
     for i in range(eta.size):
-        total = constant
-        for k in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-            total += data[k] * w[np.uint64(indices[k])]
-        eta[i] = total
+        eta[i] = product[i]
 
 
 @kernel
-def margin_back(X, data, indices, indptr, bias, r, out):  # type: ignore[no-untyped-def]
+def margin_back(X, r, out):  # type: ignore[no-untyped-def]
     """out -= X'r."""
-    if indptr.size == 0:
-        product = np.dot(r, X)
-        for j in range(out.size):
-            out[j] -= product[j]
-        return
-    total = 0.0
-    for i in range(r.size):
-        x = r[i]
-        if x != 0.0:
-            total += x
-            for k in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                out[np.uint64(indices[k])] -= x * data[k]
-    out[out.size - 1] -= bias * total
+    product = np.dot(r, X)
+    for j in range(out.size):
+        out[j] -= product[j]
 
 
 @kernel
@@ -166,55 +150,6 @@ def cholesky_solve(G, kappa, ridge, L, g, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def conjugate_direction(  # type: ignore[no-untyped-def]
-    X, data, indices, indptr, bias, c, rows, n_bent, kappa, g, share, limit, out
-):
-    """out near (I + kappa X' diag(c) X)^-1 g over bent `rows`: residual at most `share` of g; returns the steps."""
-    p = g.size
-    r = g.copy()
-    v = g.copy()
-    q = np.empty(p)
-    for j in range(p):
-        out[j] = 0.0
-    size = np.dot(r, r)
-    target = share * share * size
-    steps = 0
-    while steps < limit and size > target:
-        steps += 1
-        for j in range(p):
-            q[j] = v[j]
-        constant = 0.0
-        for m in range(n_bent):
-            i = rows[m]
-            if indptr.size == 0:
-                x = X[i]
-                total = 0.0
-                for j in range(p):
-                    total += x[j] * v[j]
-                total *= kappa * c[i]
-                for j in range(p):
-                    q[j] += total * x[j]
-                continue
-            total = bias * v[p - 1]
-            for k in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                total += data[k] * v[np.uint64(indices[k])]
-            total *= kappa * c[i]
-            constant += total
-            for k in range(np.uint64(indptr[i]), np.uint64(indptr[i + 1])):
-                q[np.uint64(indices[k])] += total * data[k]
-        q[p - 1] += bias * constant
-        step = size / np.dot(v, q)
-        for j in range(p):
-            out[j] += step * v[j]
-            r[j] -= step * q[j]
-        before = size
-        size = np.dot(r, r)
-        for j in range(p):
-            v[j] = r[j] + size / before * v[j]
-    return steps
-
-
-@kernel
 def exact_step(  # type: ignore[no-untyped-def]
     sided, squared, epsilon, tau, t, c, b, eta, delta, along, bend, decrement
 ):
@@ -259,73 +194,52 @@ def margin_gap(sided, squared, epsilon, t, c, b, eta, w, g, sums):  # type: igno
     sums[1] = gap
 
 
-@kernel(
-    "i8, i8, f8, f8[:, ::1], F[::1], I[::1], I[::1], f8, f8[::1], f8[::1], f8[::1], f8[::1], f8, f8, i8, i8, f8[::1]"
-)
+@kernel("i8, i8, f8, f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], f8, f8, i8, f8[::1]")
 def margin_round(  # type: ignore[no-untyped-def]
-    sided, squared, epsilon, X, data, indices, indptr, bias, t, c, w, b, tau, precision, limit, factor, sums
+    sided, squared, epsilon, X, t, c, w, b, tau, precision, limit, sums
 ):
     """One smooth problem: from w and b, which are replaced by those at its end.
 
-    It ends when the decrease in sight is at most `precision` (absolute), or after `limit` steps. `factor`: by
-    Cholesky. sums = (P, duality gap, 1 when it ended well, passes over the rows). Returns the steps.
+    It ends when the decrease in sight is at most `precision` (absolute), or after `limit` steps.
+    sums = (P, duality gap, 1 when it ended well). Returns the steps.
     """
     n, p = t.size, w.size
     kappa = 2.0 if squared else 1.0 / tau
     eta, delta, residual, new = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     g, direction, ridge, widest = np.empty(p), np.empty(p), np.ones(p), np.zeros(p)
     bent, counted = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
-    rows = np.empty(0 if factor else n, np.int64)
-    q = p if factor else 0
-    G, L = np.zeros((q, q)), np.empty((q, q))
-    chunk, scaled = np.empty((CHUNK, q)), np.empty((CHUNK, q))
+    G, L = np.zeros((p, p)), np.empty((p, p))
+    chunk, scaled = np.empty((CHUNK, p)), np.empty((CHUNK, p))
     damping = 0.0
-    before = np.inf
     steps = 0
-    passes = 1
     done = 0
-    margin_scores(X, data, indices, indptr, bias, w, eta)
+    margin_scores(X, w, eta)
     while True:
-        n_bent = 0
         for i in range(n):
             value, moves = multiplier(sided, squared, epsilon, tau, t[i], b[i], eta[i])
             new[i] = value
             residual[i] = c[i] * value
             bent[i] = moves
-            if moves:
-                if not factor:
-                    rows[n_bent] = i
-                n_bent += 1
         for j in range(p):
             g[j] = w[j]
-        margin_back(X, data, indices, indptr, bias, residual, g)
-        passes += 1
+        margin_back(X, residual, g)
         if done or steps == limit:
             break
         steps += 1
-        if factor:
-            update_curvature(X, c, bent, counted, chunk, scaled, G)
-            for j in range(p):
-                widest[j] = max(widest[j], kappa * G[j, j])
-                ridge[j] = 1.0 + damping * widest[j]
-            cholesky_solve(G, kappa, ridge, L, g, direction)
-        else:
-            norm = np.sqrt(np.dot(g, g))
-            share = min(FORCING, max((norm / before) ** 2, 1e-6))
-            before = norm
-            passes += conjugate_direction(
-                X, data, indices, indptr, bias, c, rows, n_bent, kappa, g, share, 10 * p, direction
-            )
+        update_curvature(X, c, bent, counted, chunk, scaled, G)
+        for j in range(p):
+            widest[j] = max(widest[j], kappa * G[j, j])
+            ridge[j] = 1.0 + damping * widest[j]
+        cholesky_solve(G, kappa, ridge, L, g, direction)
         decrement = np.dot(g, direction)
-        margin_scores(X, data, indices, indptr, bias, direction, delta)
-        passes += 1
+        margin_scores(X, direction, delta)
         if damping == 0.0 and not 0.5 * decrement > precision:
             done = 1
         a = exact_step(
             sided, squared, epsilon, tau, t, c, b, eta, delta,
             np.dot(w, direction), np.dot(direction, direction), decrement,
         )  # fmt: skip
-        if factor and a < SHORT:
+        if a < SHORT:
             damping = max(DAMPING, 10.0 * damping)
         elif a > 0.5:
             damping = 0.1 * damping if damping > DAMPING else 0.0
@@ -337,7 +251,6 @@ def margin_round(  # type: ignore[no-untyped-def]
         b[i] = new[i]
     margin_gap(sided, squared, epsilon, t, c, b, eta, w, g, sums)
     sums[2] = done
-    sums[3] = passes
     return steps
 
 
@@ -347,44 +260,33 @@ class MarginNewton:
 
     Parameters
     ----------
-    X : float64 ndarray of shape (n_rows, n_parameters), or of shape (0, 0)
+    X : float64 ndarray of shape (n_rows, n_parameters)
         With the constant column, where there is one.
-    data, indices, indptr : ndarray
-        The arrays of a CSR matrix in place of X, else empty.
     t : float64 ndarray of shape (n_rows,)
         -1 and 1 for the hinge losses, numbers for the others.
     c : float64 ndarray of shape (n_rows,)
         Weight of each row's loss against |w|^2 / 2.
     loss : PointwiseLoss
     bias : float
-        The constant column of the CSR matrix.
-    n_parameters : int
-    factor : bool
-        Whether directions come from a Cholesky factor (of an array alone).
+        The constant column; 0 for none.
     """
 
     X: np.ndarray
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray
     t: np.ndarray
     c: np.ndarray
     loss: PointwiseLoss
     bias: float
-    n_parameters: int
-    factor: bool
 
     def __post_init__(self) -> None:
-        self.w, self.b = np.zeros(self.n_parameters), np.zeros(len(self.t))
-        self.sums = np.zeros(4)
+        self.w, self.b = np.zeros(self.X.shape[1]), np.zeros(len(self.t))
+        self.sums = np.zeros(3)
 
     def round(self, tau: float, precision: float, steps: int) -> int:
         """At most so many steps of one smooth problem; how many they were."""
         code = self.loss.code
         taken: Any = margin_round(  # type: ignore[no-untyped-call]
-            int(code in SIDED), int(code in SQUARED), float(self.loss.parameter), self.X, self.data, self.indices,
-            self.indptr, self.bias, self.t, self.c, self.w, self.b, tau, precision, steps, int(self.factor),
-            self.sums,
+            int(code in SIDED), int(code in SQUARED), float(self.loss.parameter), self.X, self.t, self.c, self.w, self.b,
+            tau, precision, steps, self.sums,
         )  # fmt: skip
         return int(taken)
 
@@ -403,7 +305,7 @@ class MarginNewton:
         tau = 0.0 if smooth else LARGEST_TAU * spread
         P = float(np.abs(self.c) @ np.abs(self.t)) or 1.0  # an upper bound or so, to begin with
         best, steps, least, near = 1.0, 0, SMALLEST_TAU * spread, stopping.precision
-        work = max(1.0, float(self.X.size + self.data.size)) * (8.0 if self.factor else 40.0)
+        work = max(1.0, 8.0 * self.X.size)
         affordable = max(1, min(ROUND_STEPS, int(WORK / work)))
         first = 1 if smooth else affordable  # a step on its own, so that a fit can be watched and stopped
         while True:

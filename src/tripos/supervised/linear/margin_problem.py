@@ -192,11 +192,8 @@ class MarginProblem:
         if self.loss.code not in SQUARED and self.stored <= SMALL_TEXT:
             exact.precision = max(SMALL_GAP * share, TIGHTEST_GAP)
         if self.table is not None:
-            none, places = np.zeros(0), np.zeros(0, np.int32)
             sides, c = self._sides_and_costs()
-            solver = MarginNewton(
-                self.table, none, places, places, sides, c, self.loss, self.bias, self.table.shape[1], True
-            )
+            solver = MarginNewton(self.table, sides, c, self.loss, self.bias)
             short = replace(exact, max_iter=min(exact.max_iter, SMALL_STEPS))
             found = solver.solve(short, 1.0 / self.scale)
             if found.converged or short.asked_to_stop or exact.max_iter <= SMALL_STEPS:
