@@ -299,23 +299,8 @@ def write_split(order, n, best, side, categorical, gaps, found, bits):  # type: 
 
 @kernel
 def try_random(  # type: ignore[no-untyped-def]
-    bins,
-    first,
-    last,
-    values,
-    m,
-    total,
-    settings,
-    least,
-    categorical,
-    centers,
-    direction,
-    low,
-    high,
-    rng,
-    found,
-    bits,
-):
+    bins, first, last, values, m, total, settings, least, categorical, centers, direction, low, high, rng, found, bits
+):  # fmt: skip
     """One random cut of a feature: its gain, -1 where limits forbid it; and whether the feature is constant."""
     gaps = last == MISSING_BIN
     if gaps:

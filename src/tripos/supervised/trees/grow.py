@@ -468,7 +468,8 @@ class Grower:
     @property
     def packed(self) -> np.ndarray:
         """Where `histogram.pack` writes the gradients of the next tree, int64 of shape (n_rows,)."""
-        return self.memory["packed"]
+        packed: np.ndarray = self.memory["packed"]
+        return packed
 
     def grow(
         self,
