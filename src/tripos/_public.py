@@ -118,6 +118,7 @@ FUNCTIONS: dict[str, str] = {
     "load": "tripos.artifact",
     "run": "tripos.workflow.run",
     "permutation_importance": "tripos.selection.permutation",
+    "out_of_bag_importance": "tripos.selection.out_of_bag",
     "minimize": "tripos.optimization",
     "check_gradient": "tripos.optimization",
     "lasso_path": "tripos.supervised.linear.lasso_path",

@@ -14,6 +14,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "curves": ("LearningCurve", "LearningPoint", "ValidationCurve", "learning_curve", "validation_curve"),
     "diagnosis": ("Diagnosis", "diagnose_fit"),
     "intervals": ("Interval", "bootstrap_interval"),
+    "out_of_bag": ("out_of_bag_importance",),
     "permutation": ("PermutationImportance", "permutation_importance"),
     "splitting": ("folds", "nested_order"),
     "validation": ("CrossValidation", "FoldError", "FoldResult", "cross_validate"),
