@@ -12,6 +12,8 @@ Numba counts who holds an array, by atomic additions wherever one gets another n
 taken apart, for a row of a matrix, at every call. That was most of the time of a kernel that does little between two
 calls, and threads waited for each other's counts. Python holds a kernel's arguments while it runs, so a kernel that
 neither makes arrays nor returns them counts nothing.
+
+All this leans on how Numba works inside, so `pyproject.toml` names the minor version that it was tested with.
 """
 
 from __future__ import annotations
