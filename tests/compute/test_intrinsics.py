@@ -183,7 +183,9 @@ def test_loops_over_it_call_no_function_per_element(name):
     """The C library's exp would appear as a call inside the loop and keep it scalar."""
     run = CASES[name][0]
     run(np.ones(3, np.float32), np.empty(3, np.float32))
-    compiled = next(s for s in run.signatures if "float32" in str(s[0]))  # another test may have asked for float64 first
+    compiled = next(
+        s for s in run.signatures if "float32" in str(s[0])
+    )  # another test may have asked for float64 first
     code = run.inspect_llvm(compiled)
     if "define" not in code:
         pytest.skip("the kernel came from the cache, which keeps no LLVM text")

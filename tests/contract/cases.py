@@ -98,7 +98,9 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"max_iter": 9, "learning_rate": 0.5, "loss": "absolute_error"},
         {"max_iter": 9, "learning_rate": 0.5, "max_features": 0.5, "l2_regularization": 1.0},
     ],
-    "RandomForestClassifier": [{"n_estimators": 5, "criterion": "entropy", "min_samples_leaf": 2, "max_leaf_nodes": 20}],
+    "RandomForestClassifier": [
+        {"n_estimators": 5, "criterion": "entropy", "min_samples_leaf": 2, "max_leaf_nodes": 20}
+    ],
     "RandomForestRegressor": [{"n_estimators": 5, "max_features": 0.4, "bootstrap": False}],
     "ExtraTreesRegressor": [{"n_estimators": 5, "max_depth": 4, "ccp_alpha": 0.001}],
     "ID3Classifier": [{"max_depth": 2, "n_bins": 3}],
@@ -131,7 +133,12 @@ QUADRATIC = {"SVC", "SVR", "KernelRidge", "NuSVC", "NuSVR"}
 
 
 # A hundred trees grown to their end: some seconds where there are many rows.
-MANY_TREES = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
+MANY_TREES = {
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
+}
 
 
 # A path for nearly every row where these are noise: a second for 10,000.

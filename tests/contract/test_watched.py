@@ -61,7 +61,9 @@ def test_an_iterative_fit_keeps_its_history_and_stops_when_asked(estimator):
     if iterative:
         assert tuple(full.history_) == COLUMNS
         assert len({len(column) for column in full.history_.values()}) == 1
-        later = full.history_["loss"][1:]  # who visits rows in random order may end on a worse step than its best
+        later = full.history_["loss"][
+            1:
+        ]  # who visits rows in random order may end on a worse step than its best
         assert (np.min(later) if cases.draws(estimator) else later[-1]) <= full.history_["loss"][0]
         stopped = clone(estimator).set_callbacks(Recorder(stop_after=1)).fit(X, y)
         assert len(stopped.history_["step"]) < len(full.history_["step"])

@@ -14,7 +14,9 @@ from . import cases
 def fit_both_ways(estimator, weights: np.ndarray):
     X, y = cases.arrays(estimator, n_rows=len(weights), n_features=3)
     for name in {"min_samples_leaf", "min_child_samples"} & estimator.get_params().keys():
-        estimator = clone(estimator).set_params(**{name: 1})  # counts rows, not weights: promised at its smallest
+        estimator = clone(estimator).set_params(
+            **{name: 1}
+        )  # counts rows, not weights: promised at its smallest
     weighted = clone(estimator).fit(X, y, sample_weight=weights)
     repeated = clone(estimator).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
     return cases.outputs(weighted, X), cases.outputs(repeated, X)

@@ -247,7 +247,9 @@ def _in_memory(parts: list[_Part], rows: int | None) -> Blocks:
         stored = sum(part.X.nnz for part in parts)
         row_bytes = stored / max(n_rows, 1) * (dtype.itemsize + parts[0].X.indices.itemsize)
     step = _checked_rows(rows, row_bytes)
-    if sparse and rows is None:  # else adding up a vector of all columns, block by block, takes as long as the pass
+    if (
+        sparse and rows is None
+    ):  # else adding up a vector of all columns, block by block, takes as long as the pass
         step = max(step, int(SPARSE_SHARE * 8 * width / max(row_bytes, 1.0)))
     spans = list(_spans([part.X.shape[0] for part in parts], step))
 

@@ -169,7 +169,7 @@ class Dual:
 
     @property
     def system(self) -> bool:
-        return self.kind == (0, 1, 0.0)
+        return bool(self.kind == (0, 1, 0.0))
 
     def _settling(self) -> int:
         """Epochs before the first step over the free rows."""

@@ -119,7 +119,8 @@ LIMITS: dict[str, Limit] = {
     "SVR": Limit("time grows with the square of the rows: see LinearSVR", rows=20_000),
     "NuSVR": Limit("time grows with the square of the rows: see LinearSVR", rows=20_000),
     "KernelRidge": Limit(
-        "time grows with the cube of the rows and memory with their square: see Ridge after Nystroem", rows=5_000
+        "time grows with the cube of the rows and memory with their square: see Ridge after Nystroem",
+        rows=5_000,
     ),
     "KNeighborsClassifier": Limit("each prediction looks at all rows", rows=200_000),
     "KNeighborsRegressor": Limit("each prediction looks at all rows", rows=200_000),

@@ -119,7 +119,12 @@ class Booster:
         return self._by_row
 
     def _tree(
-        self, grower: Grower | SymmetricGrower, k: int, rows: np.ndarray | None, usable: np.ndarray | None, share: float
+        self,
+        grower: Grower | SymmetricGrower,
+        k: int,
+        rows: np.ndarray | None,
+        usable: np.ndarray | None,
+        share: float,
     ) -> Packed:
         gradients = self.gradients
         units = gradients.pack(k, grower.packed)

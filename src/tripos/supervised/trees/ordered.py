@@ -29,7 +29,9 @@ from tripos.supervised.trees.boosting import Booster
 
 ORDERS = 4
 PRIOR = 1.0  # a, in rows
-NATIVE_LEVELS = 255  # levels that bins tell apart keep their splits on sets of levels: better on adult and flights
+NATIVE_LEVELS = (
+    255  # levels that bins tell apart keep their splits on sets of levels: better on adult and flights
+)
 
 
 @kernel("i8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[::1], f8[:, ::1]")

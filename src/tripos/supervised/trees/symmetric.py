@@ -177,7 +177,9 @@ class SymmetricGrower:
         self.rows = np.arange(n, dtype=np.uint32) if rows is None else rows.astype(np.uint32)
         self.nodes = [[-1, 0, 0, 0, len(self.rows), -1]]
         self.gains, self.totals = [0.0], [int(self.packed[self.rows].sum())]
-        open_nodes: list[tuple[int, ...]] = [(0, 0, len(self.rows), 0)]  # node, start, end, place of its histogram
+        open_nodes: list[tuple[int, ...]] = [
+            (0, 0, len(self.rows), 0)
+        ]  # node, start, end, place of its histogram
         histogram(self.binned.words, self.rows, self.packed, 0, len(self.rows), self.histograms[0])
         for level in range(self.depth):
             split = self._common(open_nodes, self._allowed(level, seed, usable))
