@@ -100,10 +100,11 @@ def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
 def _products_of_columns(X: np.ndarray) -> np.ndarray:
     """X'X of contiguous columns. Of 100 columns and more, OpenBLAS is twice as fast on pieces of 16,384 rows."""
     d = X.shape[1]
-    if d < PIECES_FROM:
-        products: np.ndarray = np.triu(dsyrk(1.0, X, trans=1))
-        return products + np.triu(products, 1).T
     products = np.zeros((d, d))
+    if d < PIECES_FROM:
+        products += dsyrk(1.0, X, trans=1)  # its upper triangle
+        products += np.triu(products, 1).T
+        return products
     for start in range(0, len(X), PIECE_ROWS):
         piece = X[start : start + PIECE_ROWS]
         products += piece.T @ piece
