@@ -65,36 +65,23 @@ SQUARED = (SQUARED_HINGE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 CODES = (*SIDED, EPSILON_INSENSITIVE_CODE, SQUARED_EPSILON_INSENSITIVE_CODE)
 VISITS = 2e7  # entries visited between two looks at the clock: a few hundredths of a second
 TIGHTEST = 1e-14  # violation from which rounding hides the rest, in units of the targets
-SURE, LESS_SURE = (
-    0.5,
-    0.1,
-)  # growth of D in sight at which the gap is looked at, as a share of the gap wanted; kinks
-FIRST_LOOK, SPARSE_LOOKS = (
-    24,
-    4,
-)  # epochs after which the gap is looked at in any case, and how many times as many next
+SURE = 0.5  # growth of D in sight at which the gap is looked at, as a share of the gap wanted
+LESS_SURE = 0.1  # the same with kinks
+FIRST_LOOK = 24  # epochs after which the gap is looked at in any case
+SPARSE_LOOKS = 4  # and how many times as many next
 
-SETTLING, LATER = (
-    8,
-    24,
-)  # epochs before the first step over the free rows; of squared losses and more than ...
+SETTLING = 8  # epochs before the first step over the free rows
+LATER = 24  # the same of squared losses and more than ...
 IN_CACHE = 1_000_000  # ... entries, which a few more epochs often solve
-BETWEEN, MOST_BETWEEN = (
-    2,
-    64,
-)  # epochs from one step to the next; twice as many while a visit in a step brings less ...
+BETWEEN = 2  # epochs from one step to the next; twice as many while a visit in a step brings less ...
+MOST_BETWEEN = 64
 WORTH = 0.3  # ... than that share of what one in these epochs brings
-PRODUCTS, MORE_PRODUCTS, MOST_PRODUCTS = (
-    5,
-    1.5,
-    60,
-)  # of the first step at most, times as many of the next, of any
+PRODUCTS = 5  # of the first step at most
+MORE_PRODUCTS = 1.5  # times as many of the next
+MOST_PRODUCTS = 60
 RESIDUAL = 0.1  # of conjugate gradients at most, as a share of the gradient
-SYSTEM = (
-    4,
-    200,
-    1e-4,
-)  # epochs, products and residual where no multiplier meets a bound or a kink: one linear system
+# Epochs, products and residual where no multiplier meets a bound or a kink, so that all is one linear system.
+SYSTEM = (4, 200, 1e-4)
 EARLY = 100.0  # times the growth of D at which the gap is looked at, of a step: the next brings far less
 
 
