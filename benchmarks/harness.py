@@ -262,9 +262,11 @@ def row(case: Case) -> dict[str, Any]:
 
 def save(row: dict[str, Any]) -> Path:
     """Writes the row with the machine's description to `benchmarks/results/<case>.json`."""
+    from tripos.workflow.store import write_json
+
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{row['case']}.json"
-    path.write_text(json.dumps({**row, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
+    write_json(path, {**row, "machine": machine()})
     return path
 
 

@@ -200,7 +200,12 @@ TOPICS: list[tuple[str, str, str, list[str]]] = [
     ),
     ("Cross-validation", "`tripos.selection.cross_validate`", "selection/validation.py", []),
     ("Learning curve, bias and variance", "`learning_curve`, `diagnose_fit`", "selection/diagnosis.py", []),
-    ("Importance by permutation", "`permutation_importance`", "selection/permutation.py", []),
+    (
+        "Importance by permutation",
+        "`permutation_importance`, `out_of_bag_importance`",
+        "selection/permutation.py",
+        [],
+    ),
     ("Calibration", "`calibration_curve`", "selection/calibrate.py", []),
     (
         "Is one model better? Bootstrap, corrected t-test",

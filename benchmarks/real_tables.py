@@ -6,6 +6,7 @@ its default strength. Both learn from the same rows of the same columns and are 
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 import time
@@ -123,6 +124,9 @@ def compare(name: str, file: str, target: str, seconds: float) -> dict[str, Any]
 
 
 def main() -> None:
+    from tripos.workflow.store import write_json
+
+    argparse.ArgumentParser(prog="python -m benchmarks.real_tables", description=__doc__).parse_args()
     warnings.filterwarnings("ignore")
     results = []
     for name, file, target in TABLES:
@@ -133,9 +137,7 @@ def main() -> None:
             print(f"{name}: {type(error).__name__}: {error}", flush=True)
     path = harness.RESULTS / "tables" / "real-tables.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps({"machine": harness.machine(), "tables": results}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_json(path, {"machine": harness.machine(), "tables": results})
 
 
 if __name__ == "__main__":

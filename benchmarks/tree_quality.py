@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -240,11 +239,10 @@ def saved(name: str) -> dict[str, Any]:
 
 def save(row: dict[str, Any]) -> None:
     """Writes a set's file in one step: a run that is stopped leaves the old file or the new one."""
+    from tripos.workflow.store import write_json
+
     FOLDER.mkdir(parents=True, exist_ok=True)
-    path = _path(row["set"])
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    os.replace(new, path)
+    write_json(_path(row["set"]), row)
 
 
 def run(name: str, n_seeds: int, until: float, only: list[str], again: list[str]) -> bool:
