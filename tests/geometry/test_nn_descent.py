@@ -10,6 +10,8 @@ import sklearn.datasets
 
 import tripos
 from tripos.geometry import make_index
+from tripos.geometry.near_graph import check_parts
+from tripos.geometry.nn_descent import NNDescent
 from tripos.supervised.neighbors.unsupervised import NearestNeighbors
 
 
@@ -27,6 +29,11 @@ def recall(found, exact):
 def blobs():
     X, _ = sklearn.datasets.make_blobs(4000, 16, centers=30, cluster_std=3.0, random_state=0)
     return X.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def blobs_graph(blobs):
+    return make_index(blobs, algorithm="nn_descent", k=5).graph.parts()
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -49,13 +56,50 @@ def test_the_same_graph_for_any_number_of_threads(blobs, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_model_says_that_it_is_approximate_and_comes_back_from_a_file(blobs, tmp_path):
+def test_a_model_says_that_it_is_approximate_and_comes_back_from_a_file(blobs, tmp_path, monkeypatch):
     model = NearestNeighbors(algorithm="nn_descent").fit(blobs)
     assert model.approximate_
     assert not NearestNeighbors().fit(blobs).approximate_
-    found = tripos.load(tripos.save(model, tmp_path / "graph.tripos"))
+    path = tripos.save(model, tmp_path / "graph.tripos")
+    monkeypatch.setattr(NNDescent, "_build", None)  # the graph comes from the file
+    found = tripos.load(path)
     np.testing.assert_array_equal(found.kneighbors(blobs[:50] + 1)[1], model.kneighbors(blobs[:50] + 1)[1])
+    np.testing.assert_array_equal(found.kneighbors()[1], model.kneighbors()[1])
     assert (model.kneighbors()[1] != np.arange(len(blobs))[:, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("part", "place", "value", "message"),
+    [
+        (0, (3, 1), 4000, "a list holds"),
+        (1, (0, 0), -2, "a reverse list holds"),
+        (2, 5, 4000, "a tree's order holds"),
+        (3, (0, 0), 4000, "a halfspace holds"),
+        (3, (0, 2), 0, "lead back"),
+        (3, (0, 3), 10**6, "lead back or outside"),
+        (3, (-1, 3), 4001, "a leaf holds"),
+        (3, (-1, 2), 4000, "ends before it begins"),
+        (4, 1, 10**6, "trees without nodes"),
+    ],
+)
+def test_a_graph_that_leads_outside_is_refused(blobs_graph, part, place, value, message):
+    check_parts(blobs_graph, 4000)
+    damaged = [array.copy() for array in blobs_graph]
+    damaged[part][place] = value
+    with pytest.raises(ValueError, match=message):
+        check_parts(damaged, 4000)
+
+
+def test_a_graph_of_other_arrays_is_refused(blobs_graph):
+    for damaged in (
+        blobs_graph[:4],
+        [array.astype(np.int64) for array in blobs_graph],
+        [blobs_graph[0][:, :3], *blobs_graph[1:]],
+        [*blobs_graph[:2], blobs_graph[2][1:], *blobs_graph[3:]],
+        [*blobs_graph[:3], blobs_graph[3][:, :3], blobs_graph[4]],
+    ):
+        with pytest.raises(ValueError, match="the graph of neighbours has"):
+            check_parts(damaged, 4000)
 
 
 def test_doubles_and_few_rows_do_no_harm():

@@ -21,6 +21,7 @@ from tripos.geometry.distances import HAVERSINE, SQEUCLIDEAN, Floats, Found, Ind
 from tripos.geometry.foreign import ForeignMetric
 from tripos.geometry.gower import GowerIndex
 from tripos.geometry.kd_tree import KDTree
+from tripos.geometry.near_graph import NearGraph
 from tripos.geometry.nn_descent import FEWEST, NNDescent
 from tripos.geometry.sparse import SparseBruteForce
 
@@ -49,6 +50,7 @@ def make_index(
     leaf_size: int = 30,
     k: int = 5,
     n_jobs: int | None = None,
+    graph: NearGraph | None = None,
 ) -> Index:
     """An index over the rows of X.
 
@@ -67,6 +69,8 @@ def make_index(
         Neighbours that will be asked for, roughly.
     n_jobs : int or None
         Threads for building it.
+    graph : NearGraph, optional
+        What "nn_descent" built from these rows before.
 
     Raises
     ------
@@ -113,7 +117,7 @@ def make_index(
         most = TREE_COLUMNS if known.code <= SQEUCLIDEAN else TREE_COLUMNS_OTHER
         algorithm = "kd_tree" if known.prunes and d <= most and n >= TREE_FROM and 2 * k < n else "brute"
     if algorithm == "nn_descent" and n >= FEWEST:
-        return NNDescent(np.asarray(X), known, k, n_jobs)
+        return NNDescent(np.asarray(X), known, k, n_jobs, graph)
     if algorithm == "ball_tree":
         return BallTree(X, known, leaf_size, n_jobs)
     if algorithm == "kd_tree":

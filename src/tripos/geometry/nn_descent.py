@@ -33,8 +33,10 @@ from tripos.geometry.distances import (
     insert,
     reduced,
 )
+from tripos.geometry.near_graph import NearGraph
 
 TREES, LEAF = 8, 48
+WAYS = 3  # trees that lead a query into the graph
 LEAST = 20  # neighbours in each list of the graph
 SPARE = 5  # more of them than are asked for
 ROUNDS, ENOUGH = 12, 0.001  # rounds at most; the share of the lists that changes in the last one
@@ -287,11 +289,20 @@ class NNDescent:
         Neighbours that will be asked for.
     n_jobs : int or None
         Threads; the graph is the same for any number.
+    graph : NearGraph, optional
+        What was built from these rows before.
     """
 
     name = "nn_descent"
 
-    def __init__(self, X: npt.NDArray[Any], metric: Metric, k: int = 15, n_jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        X: npt.NDArray[Any],
+        metric: Metric,
+        k: int = 15,
+        n_jobs: int | None = None,
+        graph: NearGraph | None = None,
+    ) -> None:
         if metric.code > SQEUCLIDEAN and metric.code != COSINE:
             raise ValueError(
                 f"nn_descent searches by 'euclidean', 'sqeuclidean' and 'cosine', not by {metric.name!r}: use another "
@@ -299,14 +310,23 @@ class NNDescent:
             )
         self.X, self.metric = kernel_array(X), metric
         self.n_rows, self.n_features = X.shape
-        self.n_neighbors = min(max(LEAST, k + SPARE), self.n_rows - 1)
         centre = np.zeros(self.n_features) if metric.code == COSINE else self.X.mean(axis=0, dtype=np.float64)
         spread = float(np.abs(self.X - centre).max()) if metric.code != COSINE else 1.0
         self._centre, self._scale = centre, 1.0 / spread if spread > 0 else 1.0
         self._rows = self._single(self.X)
-        D, I = self._first_lists(n_jobs)
-        self.rounds = self._descend(D, I, n_jobs)
-        self._lists, self._reverse = I, self._reversed(D, I, np.zeros(I.shape, np.uint8))[0]
+        width = min(max(LEAST, k + SPARE), self.n_rows - 1)
+        self.graph = self._build(width, n_jobs) if graph is None else graph
+        self.n_neighbors = self.graph.lists.shape[1]
+        self._starts = self.graph.starts()
+
+    def _build(self, width: int, n_jobs: int | None) -> NearGraph:
+        D, I, trees = self._first_lists(width, n_jobs)
+        self._descend(D, I, n_jobs)
+        sizes = np.cumsum([0, *(len(nodes) for _, nodes in trees)])
+        order = np.concatenate([order for order, _ in trees])
+        nodes = np.ascontiguousarray(np.concatenate([nodes for _, nodes in trees]))
+        reverse = self._reversed(D, I, np.zeros(I.shape, np.uint8))[0]
+        return NearGraph(I, reverse, order, nodes, sizes[:-1].astype(np.int64))
 
     def _single(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Rows centred and scaled, or of length one, in float32."""
@@ -315,7 +335,10 @@ class NNDescent:
         lengths = np.linalg.norm(X, axis=1, keepdims=True)
         return np.ascontiguousarray(X / np.where(lengths > 0, lengths, 1.0), dtype=np.float32)
 
-    def _first_lists(self, n_jobs: int | None) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    def _first_lists(
+        self, width: int, n_jobs: int | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], list[Any]]:
+        """Lists of the rows in the same leaf, and as many trees as a query takes."""
         n = self.n_rows
 
         def plant(tree: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -325,18 +348,13 @@ class NNDescent:
             return order, nodes[:used].copy()
 
         trees = parallel(plant, range(TREES), n_jobs)
-        D = np.full((n, self.n_neighbors), np.inf, np.float32)
-        I = np.full((n, self.n_neighbors), -1, np.int32)
+        D = np.full((n, width), np.inf, np.float32)
+        I = np.full((n, width), -1, np.int32)
         for order, nodes in trees:
             cut = np.linspace(0, len(nodes), max(1, n // (4 * ROWS)) + 1).astype(int)
             pieces = list(zip(cut[:-1].tolist(), cut[1:].tolist(), strict=True))
             parallel(lambda piece: join_leaves(self._rows, order, nodes, *piece, D, I), pieces, n_jobs)  # noqa: B023
-        kept = trees[:3]  # as many ways into the graph as a query takes
-        sizes = np.cumsum([0, *(len(nodes) for _, nodes in kept)])
-        self._roots, self._starts = sizes[:-1].astype(np.int64), np.arange(len(kept), dtype=np.int64) * n
-        self._order = np.concatenate([order for order, _ in kept])
-        self._nodes = np.ascontiguousarray(np.concatenate([nodes for _, nodes in kept]))
-        return D, I
+        return D, I, trees[:WAYS]
 
     def _reversed(self, D: Any, I: Any, new: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
         R, R_new = np.full(I.shape, -1, np.int32), np.zeros(I.shape, np.uint8)
@@ -370,7 +388,7 @@ class NNDescent:
             return BruteForce(self.X, self.metric).nearest(queries, k, n_jobs)
         D, I = empty_lists(len(queries), k)
         if own:
-            beams = np.column_stack([np.arange(self.n_rows, dtype=np.int32), self._lists])
+            beams = np.column_stack([np.arange(self.n_rows, dtype=np.int32), self.graph.lists])
         else:
             beams = np.empty((len(queries), max(BEAM, 2 * k)), np.int32)
         single = None if own else self._single(queries)
@@ -389,12 +407,12 @@ class NNDescent:
         size = beams.shape[1]
         graph: Any = (
             self._rows,
-            self._order,
-            self._nodes,
-            self._roots,
+            self.graph.order,
+            self.graph.nodes,
+            self.graph.roots,
             self._starts,
-            self._lists,
-            self._reverse,
+            self.graph.lists,
+            self.graph.reverse,
         )
         scratch: Any = (
             np.empty(size, np.float32),

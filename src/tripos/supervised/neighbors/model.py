@@ -25,7 +25,9 @@ from tripos.geometry import make_index
 from tripos.geometry.brute import BruteForce
 from tripos.geometry.distances import CODES, NOBODY, SUMS_OVER_COLUMNS, Floats, Found, Indices, take_out_self
 from tripos.geometry.kd_tree import KDTree
-from tripos.state import Array, Number
+from tripos.geometry.near_graph import NearGraph, check_parts
+from tripos.geometry.nn_descent import NNDescent
+from tripos.state import Array, ListOf, Number
 from tripos.supervised.neighbors.concentration import Concentration, concentration
 
 FOREIGN = {  # metrics that scikit-learn and SciPy compute
@@ -55,6 +57,7 @@ class Neighbors(Estimator):
         "_fit_X": Array("f", ("rows", "columns"), sparse=True),
         "n_samples_fit_": Number("i", low=1, binds="rows"),
         "_holes": Array("b", ("rows", "columns"), optional=True),  # missing cells, for Gower's distance
+        "_graph": ListOf(Array("i"), optional=True),  # what "nn_descent" built
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
@@ -77,6 +80,7 @@ class Neighbors(Estimator):
     n_jobs: int | None
     n_samples_fit_: int
     _fit_X: Any
+    _graph: list[npt.NDArray[Any]] | None
     _metric_in_use: tuple[Any, dict[str, Any]]
     _shows_nonfinite: bool = False  # whether NaN or infinity in a query makes all its distances so
 
@@ -97,7 +101,7 @@ class Neighbors(Estimator):
                 "Precomputed matrix must be square and dense, the distances of all rows to each other; "
                 f"X has shape {training.X.shape}"
             )
-        self._fit_X, self._holes = training.X, None
+        self._fit_X, self._holes, self._graph = training.X, None, None
         if self.metric == "gower" and not sp.issparse(training.X) and np.isnan(training.X).any():
             self._holes = np.isnan(training.X)
             self._fit_X = np.where(self._holes, 0.0, training.X)
@@ -107,6 +111,7 @@ class Neighbors(Estimator):
         return target
 
     def _index_rows(self) -> None:
+        """The index of the remembered rows; a graph that came with them is not built anew."""
         self._metric_in_use = self._effective_metric()
         holes = getattr(self, "_holes", None)
         self._rows = self._fit_X if holes is None else np.where(holes, np.nan, self._fit_X)
@@ -118,7 +123,9 @@ class Neighbors(Estimator):
             leaf_size=self.leaf_size,
             k=few,
             n_jobs=self.n_jobs,
+            graph=None if self._graph is None else NearGraph.of_parts(self._graph),
         )
+        self._graph = self._index.graph.parts() if isinstance(self._index, NNDescent) else None
         metric = self._index.metric.code if isinstance(self._index, (BruteForce, KDTree)) else None
         self._shows_nonfinite = metric is not None and metric <= SUMS_OVER_COLUMNS
 
@@ -165,6 +172,8 @@ class Neighbors(Estimator):
             raise ValueError(
                 f"_fit_X has {self._fit_X.shape[1]} columns, the model is for {self._n_inputs()}"
             )
+        if self.__dict__.setdefault("_graph", None) is not None:
+            check_parts(self._graph, self.n_samples_fit_)
 
     def _after_load(self) -> None:
         super()._after_load()
