@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 
 from tripos.compute.budget import require
 from tripos.optimization.quadratic import ScaledCholesky, Solve, refined
@@ -23,6 +24,7 @@ from tripos.supervised.linear.normal import TRUSTED, Solution, least_norm, singu
 
 PIECE_BYTES = 1 << 22
 MEAN_ROWS = 64
+TILE = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,8 @@ class DualRows:
         )
         K = np.zeros((n, n))
         for _, A in self.pieces():
-            K += A @ A.T
+            dsyrk(1.0, A.T, beta=1.0, c=K.T, trans=1, overwrite_c=1)  # Fortran's view: K's lower triangle
+        mirror(K)
         return K
 
     def primal(self, a: np.ndarray) -> np.ndarray:
@@ -116,6 +119,16 @@ class DualRows:
                 one = replace(self, B=self.B[:, targets])
                 a[:, targets] = refined(a[:, targets], factor.solve, one.penalised_residual(value))
         return self.primal(a)
+
+
+def mirror(K: np.ndarray) -> None:
+    """Copies the lower triangle over the upper one, by tiles whose both sides stay in the cache."""
+    n = len(K)
+    for i in range(0, n, TILE):
+        for j in range(0, i, TILE):
+            K[j : j + TILE, i : i + TILE] = K[i : i + TILE, j : j + TILE].T
+        own = K[i : i + TILE, i : i + TILE]
+        own[:] = np.tril(own) + np.tril(own, -1).T
 
 
 def _mean(X: np.ndarray, share: np.ndarray) -> np.ndarray:

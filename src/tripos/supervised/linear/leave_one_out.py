@@ -21,8 +21,9 @@ MIT-CSAIL-TR-2007-025; G. Golub, M. Heath, G. Wahba (1979), doi:10.1080/00401706
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ from tripos.supervised.linear.operator import target_means
 SPARSE_SCATTER = 512  # columns of CSR up to which a kernel adds up their products
 BLOCK_BYTES = 1 << 19  # rows, their product with V, its squares: all in the cache
 INVERTED = 6  # penalties up to which an inverse each is cheaper than eigenvectors, nine times the work of one
+COEFFICIENTS = 1 << 20  # of several penalties that are computed together
 FLOAT32_SPREAD = 1e6  # ratio of curvatures up to which leverages from float32 products have three digits
 
 
@@ -211,37 +213,48 @@ def _from_rows(training: Training, alphas: np.ndarray, fit_intercept: bool) -> I
         K += level * np.outer(u, u)
         own = u * u
     share = np.minimum(s, 1.0) / s  # d_i / s_i
-    for alpha, diagonal, a in _inverses(K, rows.B, alphas):
-        seen = alpha * (diagonal - own / (level + alpha))  # 1 - s_i h_i
-        room = np.maximum((1.0 - share) + share * seen, 1e-15)
-        w = rows.primal(a)
-        errors = alpha * a / np.sqrt(s)[:, None] / room[:, None]
-        yield Unseen(alpha, errors, w, rows.y_mean - rows.x_mean @ w)
+    B = rows.B
+    most = max(1, COEFFICIENTS // max(1, X.shape[1] * B.shape[1]))
+    for answers in batched(_inverses(K, B, alphas), most):
+        W = rows.primal(np.hstack([a for _, _, a in answers]))  # one pass over the rows for some penalties
+        for (alpha, diagonal, a), w in zip(answers, np.hsplit(W, len(answers))):
+            seen = alpha * (diagonal - own / (level + alpha))  # 1 - s_i h_i
+            room = np.maximum((1.0 - share) + share * seen, 1e-15)
+            errors = alpha * a / np.sqrt(s)[:, None] / room[:, None]
+            yield Unseen(alpha, errors, w, rows.y_mean - rows.x_mean @ w)
+
+
+def batched(found: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    """At most so many of them at a time."""
+    iterator = iter(found)
+    while batch := list(islice(iterator, most)):
+        yield batch
 
 
 def _inverses(
     K: np.ndarray, B: np.ndarray, alphas: np.ndarray
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
-    """alpha, the diagonal of (K + alpha I)^-1, and (K + alpha I)^-1 B."""
-    n = len(K)
-    if len(alphas) > INVERTED:
+    """alpha, the diagonal of (K + alpha I)^-1, and (K + alpha I)^-1 B.
+
+    With K + alpha I = L L' the diagonal is the squares of L^-1, added up by columns: for few penalties that takes a
+    fraction of the eigenvectors' time, and all of it is products of matrices.
+    """
+    left = list(alphas)
+    while left and len(alphas) <= INVERTED:
+        A = np.array(K.T, order="F")  # K is symmetric: its rows are copied as columns
+        A[np.diag_indices(len(A))] += left[0]
+        factor, failed = lapack.dpotrf(A, lower=1, overwrite_a=1, clean=1)
+        if failed:
+            break  # next to K, rounding hides so small an alpha
+        a = lapack.dpotrs(factor, B, lower=1)[0]
+        inverse, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+        yield float(left.pop(0)), np.einsum("ij,ij->i", inverse.T, inverse.T), a
+    if left:
         values, Q = scipy.linalg.eigh(K, overwrite_a=True, check_finite=False)
         values, QB, squares = np.maximum(values, 0.0), Q.T @ B, Q * Q
-        for alpha in alphas:
+        for alpha in left:
             shrunk = 1.0 / (values + alpha)
             yield float(alpha), squares @ shrunk, Q @ (shrunk[:, None] * QB)
-        return
-    for alpha in alphas:
-        A = np.array(K, order="F")
-        A[np.diag_indices(n)] += alpha
-        factor, failed = lapack.dpotrf(A, lower=1, overwrite_a=1, clean=0)
-        if failed:
-            raise scipy.linalg.LinAlgError(
-                f"alpha={alpha:g} is so small that rounding makes X X' + alpha I singular"
-            )
-        a = lapack.dpotrs(factor, B, lower=1)[0]
-        inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-        yield float(alpha), np.diag(inverse).copy(), a
 
 
 @dataclass(frozen=True, eq=False)
