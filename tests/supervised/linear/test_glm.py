@@ -244,8 +244,10 @@ def test_offsets_that_cannot_be_are_refused(charges):
         PoissonRegressor().fit(X, y, exposure=np.where(np.arange(len(y)) == 3, 0.0, 1.0))
     with pytest.raises(ValueError, match=f"{len(y)} rows"):
         PoissonRegressor().fit(X, y, offset=ones[:-1])
-    with pytest.raises(ValueError, match=r"exposure\^1"):
-        PoissonRegressor().fit([(X, y)], exposure=ones)
+    with pytest.raises(ValueError, match="is for blocks"):
+        PoissonRegressor().fit(X, y, exposure="years")
+    with pytest.raises(ValueError, match=f"one number for each of the {len(y)} rows"):
+        PoissonRegressor().fit([(X, y)], exposure=ones[:-1])
 
 
 def test_targets_that_are_all_zero_are_refused():

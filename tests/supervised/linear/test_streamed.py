@@ -64,14 +64,20 @@ def test_a_streamed_count_below_zero_is_named_with_its_row(tmp_path):
         PoissonRegressor().fit(tripos.scan(path, target="y", rows=1000))
 
 
-def test_exposure_in_blocks_is_a_rate_with_a_weight(tmp_path):
-    """What the message for offset and exposure on blocks says to do."""
+def test_exposure_by_the_name_of_a_streamed_column_is_that_of_the_rows_in_memory(tmp_path):
     X, targets = rows(5000, 3)
     years = np.random.default_rng(1).uniform(0.5, 2.0, 5000)
     path = tmp_path / "rows.parquet"
     pl.DataFrame(X, schema=list("abc")).with_columns(claims=targets["count"], years=years).write_parquet(path)
-    frame = pl.scan_parquet(path).with_columns(rate=pl.col("claims") / pl.col("years"))
-    blocks = tripos.scan(frame, target="rate", sample_weight="years", columns=list("abc"))
-    streamed = PoissonRegressor(alpha=0.0, tol=1e-8).fit(blocks)
-    whole = PoissonRegressor(alpha=0.0, tol=1e-8).fit(X, targets["count"], exposure=years)
-    np.testing.assert_allclose(streamed.coef_, whole.coef_, rtol=1e-7, atol=1e-9)
+    blocks = tripos.scan(path, target="claims", columns=["a", "years", "b", "c"], rows=1000)
+    whole = PoissonRegressor(alpha=0.01, tol=1e-8).fit(X, targets["count"], exposure=years)
+    for exposure in ("years", years):
+        source = blocks if isinstance(exposure, str) else tripos.scan(path, target="claims", columns=list("abc"))
+        streamed = PoissonRegressor(alpha=0.01, tol=1e-8).fit(source, exposure=exposure)
+        assert list(streamed.feature_names_in_) == list("abc")
+        np.testing.assert_allclose(streamed.coef_, whole.coef_, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match="exposure='year' is no column of the blocks"):
+        PoissonRegressor().fit(blocks, exposure="year")
+    frame = pl.read_parquet(path).with_columns(years=pl.when(pl.col("a") == X[4321, 0]).then(0.0).otherwise(1.0))
+    with pytest.raises(ValueError, match="exposure must be larger than 0.*row 4321"):
+        PoissonRegressor().fit(tripos.scan(frame, target="claims", rows=1000), exposure="years")

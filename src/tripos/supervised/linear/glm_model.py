@@ -28,7 +28,14 @@ from tripos.optimization.result import NotFinite
 from tripos.state import Array, Number, Text
 from tripos.supervised.linear.family import Family
 from tripos.supervised.linear.glm_road import Problem, normal_solution
-from tripos.supervised.linear.glm_target import Link, check_targets, link_of
+from tripos.supervised.linear.glm_target import (
+    Link,
+    check_targets,
+    link_of,
+    offset_of,
+    require_log,
+    with_offsets,
+)
 from tripos.supervised.linear.model import LinearModel, cast
 
 Self = TypeVar("Self", bound="GeneralisedLinearModel")
@@ -105,11 +112,12 @@ class GeneralisedLinearModel(LinearModel, Regressor):
         y : array-like of shape (n_rows,)
         sample_weight : array-like of shape (n_rows,), optional
             A weight of k counts as k rows.
-        offset : array-like of shape (n_rows,), optional
-            Added to the scores: eta_i = x_i.w + b + offset_i. With the log link only.
-        exposure : array-like of shape (n_rows,), optional
+        offset : array-like of shape (n_rows,), or str, optional
+            Added to the scores: eta_i = x_i.w + b + offset_i. With the log link only. For blocks that are streamed
+            the name of one of their columns, which is then no feature.
+        exposure : array-like of shape (n_rows,), or str, optional
             What a count refers to (time, people, insured years): mu_i = exposure_i e^(x_i.w + b). The same as
-            its logarithm as an offset.
+            its logarithm as an offset; a name as there.
 
         Returns
         -------
@@ -122,17 +130,16 @@ class GeneralisedLinearModel(LinearModel, Regressor):
         """
         self.__dict__.pop("history_", None)
         start = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        columns = {k: v for k, v in (("offset", offset), ("exposure", exposure)) if isinstance(v, str)}
+        if columns:
+            self._validate_params()
+            X = _without(X, columns, log=self._uses_log())
+            offset, exposure = (None if isinstance(v, str) else v for v in (offset, exposure))
         # NaN and infinity show in the loss, at no cost to clean data; only then the checked start is made.
         training = self._start_fit(X, y, sample_weight, check_finite=False)
         link = link_of(self._power(), log=self._uses_log())
-        if not training.in_memory and (offset is not None or exposure is not None):
-            raise ValueError(
-                "offset and exposure are for rows in memory. In blocks the same model has the target y / exposure "
-                f"and the weight exposure^{2.0 - link.power:g}: compute both columns in a polars LazyFrame and name "
-                "them in `tripos.scan(frame, target=..., sample_weight=...)`"
-            )
         given = offset is not None or exposure is not None
-        shift = offset_of(offset, exposure, _num_samples(X), log=link.log) if given else None
+        shift = offset_of(offset, exposure, _rows_of(X, training), log=link.log) if given else None
         kept = _kept_rows(X, sample_weight)
         if kept is not None and shift is not None:
             shift = shift[kept]
@@ -301,36 +308,23 @@ class GeneralisedLinearModel(LinearModel, Regressor):
         }
 
 
-def offset_of(offset: Any, exposure: Any, n_rows: int, *, log: bool) -> np.ndarray | None:
-    """Offset plus the logarithm of the exposure, shape (n_rows,); None where neither is given.
-
-    Raises
-    ------
-    ValueError
-        Under another link than the logarithm, or for values that are not numbers, one for each row.
-    """
-    if offset is None and exposure is None:
-        return None
-    if not log:
+def _without(X: Any, columns: dict[str, str], *, log: bool) -> Blocks:
+    """Blocks without the columns that are offsets."""
+    require_log(log)
+    if not isinstance(X, Blocks):
         raise ValueError(
-            "offset and exposure need the log link, under which an exposure multiplies the mean: set link='log'"
+            f"{next(iter(columns))} by the name of a column is for blocks (`tripos.scan`): pass its numbers, one for "
+            "each row"
         )
-    total = np.zeros(n_rows)
-    for name, values in (("offset", offset), ("exposure", exposure)):
-        if values is None:
-            continue
-        array = np.asarray(values, dtype=np.float64)
-        if array.shape != (n_rows,):
-            raise ValueError(
-                f"{name} must have one number for each of the {n_rows} rows, got shape {array.shape}"
-            )
-        good = np.isfinite(array) if name == "offset" else np.isfinite(array) & (array > 0.0)
-        if not good.all():
-            row = int(np.argmin(good))
-            need = "finite" if name == "offset" else "larger than 0 (leave rows without exposure out)"
-            raise ValueError(f"{name} must be {need}; row {row} holds {array[row]:g}")
-        total += array if name == "offset" else np.log(array)
-    return total
+    return with_offsets(X, columns)
+
+
+def _rows_of(X: Any, training: Training) -> int:
+    """How many rows there are; of a stream that does not say so they are counted."""
+    if training.in_memory:
+        return int(_num_samples(X))
+    n_rows = training.blocks.n_rows
+    return sum(block.n_rows for block in training.blocks) if n_rows is None else n_rows
 
 
 def _kept_rows(X: Any, sample_weight: Any) -> np.ndarray | None:

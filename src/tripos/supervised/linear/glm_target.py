@@ -4,19 +4,22 @@ Under the log link an offset o multiplies the mean, mu = e^o e^eta, and with the
 
     L(y, eta + o) = e^((2 - p) o) L(y e^-o, eta) + const,
 
-so that no pass over the rows has to know of offsets.
+so that no pass over the rows has to know of offsets. Rows that are streamed carry theirs in a column of the blocks,
+which is then no feature (`with_offsets`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array
-from tripos.compute.blocks import Block
+from tripos.compute.blocks import Block, Blocks
 from tripos.compute.intrinsics import exp, log
 from tripos.errors import TableError
 from tripos.objective.domain import FINITE, NON_NEGATIVE, POSITIVE, Domain
@@ -71,6 +74,92 @@ class Link:
         return self.power == 0.0 and not self.log
 
 
+@dataclass(frozen=True, eq=False)
+class ShiftedBlock(Block):
+    """Rows with their offsets, shape (rows,)."""
+
+    offset: np.ndarray | None = None
+
+
+def with_offsets(blocks: Blocks, columns: dict[str, str]) -> Blocks:
+    """The same rows without some of their columns, which are offsets instead.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    columns : dict
+        "offset" or "exposure" to the name of a column.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or, when the rows are read, if it holds what cannot be an offset.
+    """
+    names = blocks.feature_names
+    for what, column in columns.items():
+        if names is None or column not in names:
+            known = "have no names" if names is None else f"are {', '.join(map(str, names[:10]))}"
+            raise ValueError(f"{what}={column!r} is no column of the blocks, whose columns {known}")
+    places = {what: names.index(column) for what, column in columns.items()}  # type: ignore[union-attr]
+    kept = [j for j in range(blocks.n_features) if j not in places.values()]
+
+    def taken_out(block: Block) -> Block:
+        X = block.X
+        found = {what: X[:, [j]].toarray()[:, 0] if sp.issparse(X) else X[:, j] for what, j in places.items()}
+        left = X[:, kept] if sp.issparse(X) else np.take(X, kept, axis=1)
+        return ShiftedBlock(
+            left, block.y, block.sample_weight, block.start, _sum_of_offsets(found, block.start)
+        )
+
+    assert names is not None
+    return replace(blocks.map(taken_out), n_features=len(kept), feature_names=[names[j] for j in kept])
+
+
+def _sum_of_offsets(found: dict[str, np.ndarray], start: int) -> np.ndarray:
+    """Offsets plus the logarithms of exposures; `start` is the number of the first row."""
+    total: np.ndarray = np.zeros(())
+    for name, values in found.items():
+        array = np.asarray(values, dtype=np.float64)
+        good = np.isfinite(array) if name == "offset" else np.isfinite(array) & (array > 0.0)
+        if not good.all():
+            row = int(np.argmin(good))
+            need = "finite" if name == "offset" else "larger than 0 (leave rows without exposure out)"
+            raise ValueError(f"{name} must be {need}; row {start + row} holds {array[row]:g}")
+        total = total + (array if name == "offset" else np.log(array))
+    return total
+
+
+def offset_of(offset: Any, exposure: Any, n_rows: int, *, log: bool) -> np.ndarray | None:
+    """Offset plus the logarithm of the exposure, shape (n_rows,); None where neither is given.
+
+    Raises
+    ------
+    ValueError
+        Under another link than the logarithm, or for values that are not numbers, one for each row.
+    """
+    found = {
+        name: np.asarray(values, dtype=np.float64)
+        for name, values in (("offset", offset), ("exposure", exposure))
+        if values is not None
+    }
+    if not found:
+        return None
+    require_log(log)
+    for name, array in found.items():
+        if array.shape != (n_rows,):
+            raise ValueError(
+                f"{name} must have one number for each of the {n_rows} rows, got shape {array.shape}"
+            )
+    return _sum_of_offsets(found, 0)
+
+
+def require_log(log: bool) -> None:
+    if not log:
+        raise ValueError(
+            "offset and exposure need the log link, under which an exposure multiplies the mean: set link='log'"
+        )
+
+
 def preparation(
     link: Link, name: str, offset: np.ndarray | None, kept: np.ndarray | None
 ) -> Callable[[Block], Rows]:
@@ -81,8 +170,11 @@ def preparation(
             raise TableError("the blocks carry no target: name it, `tripos.scan(source, target=...)`")
         y, weight = as_numbers(block.y, name), block.sample_weight
         check_targets(y, link.domain, name, block.start, kept)
+        o = block.offset if isinstance(block, ShiftedBlock) else None
         if offset is not None:
-            o = offset[block.start : block.stop]
+            part = offset[block.start : block.stop]
+            o = part if o is None else o + part
+        if o is not None:
             y = y * np.exp(-o)
             factor = np.exp((2.0 - link.power) * o)
             weight = factor if weight is None else weight * factor
