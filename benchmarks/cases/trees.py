@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from benchmarks import sets
 from benchmarks.harness import OURS, Case
@@ -96,6 +97,29 @@ def adult() -> Table:
     return split(frame.to_numpy(float), y, words)
 
 
+def adult_indicators() -> Table:
+    """Adult census, each level of a category a column of zeros and ones."""
+    X, y, X_test, y_test, words = adult()
+    numbers_of = np.setdiff1d(np.arange(X.shape[1]), words)
+
+    def wide(Z: np.ndarray) -> np.ndarray:
+        levels = [np.arange(np.nanmax(X[:, j]) + 1) for j in words]
+        marks = [Z[:, [j]] == known for j, known in zip(words, levels, strict=True)]
+        return np.hstack([Z[:, numbers_of], *marks]).astype(np.float32)
+
+    return wide(X), y, wide(X_test), y_test, np.empty(0, np.int64)
+
+
+def words_of_messages() -> Table:
+    """How often each word stands in each SMS, CSR."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    texts, y = sets.sms_texts()
+    counts = CountVectorizer(dtype=np.float32).fit_transform(texts)
+    held = np.random.default_rng(0).random(len(y)) < 0.2
+    return counts[~held], y[~held], counts[held], y[held], np.empty(0, np.int64)
+
+
 def covertype() -> Table:
     """Covertype, 15,000 rows of 7 classes."""
     import pandas as pd
@@ -111,6 +135,8 @@ def _model(who: str, table: Table) -> Any:
     marked = categories if len(categories) else None
     if who in (OURS, SKL):
         module = importlib.import_module("tripos" if who == OURS else "sklearn.ensemble")
+        if sp.issparse(X):
+            return module.BoostedTreesClassifier()
         return module.HistGradientBoostingClassifier(early_stopping=False, categorical_features=marked)
     if who == XGB:
         kinds = ["q"] * X.shape[1]
@@ -222,6 +248,10 @@ CASES = [
     _predict_case("boosting-200k-x-50-mixed-predict", "200k × 50, 15 categories, 10 % missing", _mixed),
     _fit_case("boosting-adult-fit", "adult", adult, memory=True),
     _predict_case("boosting-adult-predict", "adult", adult),
+    _fit_case("boosting-adult-indicators-fit", "adult one-hot", adult_indicators),
+    _fit_case(
+        "boosting-words-fit", "SMS × 8.7k counts of words (CSR)", words_of_messages, (LGBM, QUANTISED, XGB)
+    ),
     _fit_case("boosting-covertype-fit", "covertype-15k, 7 classes", covertype),
     _predict_case("boosting-covertype-predict", "covertype-15k, 7 classes", covertype),
     Case(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris
 from sklearn.metrics import log_loss
 
 from tripos import BoostedTreesClassifier, BoostedTreesRegressor, HistGradientBoostingClassifier
@@ -123,3 +124,12 @@ def test_depth_wise_growth_fills_levels():
     model = BoostedTreesClassifier(5, growth="depth-wise", max_depth=3, max_leaves=0).fit(X, y)
     assert (leaves(model) <= 8).all()
     assert leaves(model).max() == 8
+
+
+def test_trees_one_by_one_add_up_to_the_scores():
+    X, y = load_iris(return_X_y=True)
+    model = BoostedTreesClassifier(n_estimators=4, min_child_samples=5).fit(X, y)
+    trees = model.estimators_
+    assert trees.shape == (4, 3)
+    parts = [[tree.predict(X) for tree in step] for step in trees]
+    np.testing.assert_allclose(np.sum(parts, axis=0).T + model.baseline_, model.decision_function(X))

@@ -10,7 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+)
 
 from tripos.base import Training
 from tripos.compute.random import generator
@@ -109,6 +114,21 @@ class BoostedTrees(Columns):
     def n_iter_(self) -> int:
         """Steps that were grown."""
         return self.forest_.n_trees // len(self.baseline_)
+
+    @property
+    def estimators_(self) -> np.ndarray:
+        """The trees, shape (n_iter_, n_outputs): each a regressor of what it adds to the scores; made when asked for."""
+        from tripos.supervised.trees.boosted_trees import BoostedTreesRegressor
+
+        check_is_fitted(self)
+        facts = {name: vars(self)[name] for name in (*PER_MODEL, "statistics_") if name in vars(self)}
+        found = np.empty(self.forest_.n_trees, object)
+        for t in range(len(found)):
+            one = BoostedTreesRegressor(n_estimators=1, learning_rate=self.learning_rate)
+            one.__dict__.update(facts, _n_targets=1, best_iteration_=1, evals_result_={})
+            one._set_forest(self.binning_, self.forest_.tree(t), np.zeros(1))
+            found[t] = one
+        return found.reshape(-1, len(self.baseline_))
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:

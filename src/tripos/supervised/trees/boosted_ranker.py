@@ -90,6 +90,8 @@ class BoostedTreesRanker(BoostedTrees):
     ----------
     n_iter_ : int
         Steps that were grown.
+    estimators_ : ndarray of shape (n_iter_, n_outputs)
+        The trees, each a `BoostedTreesRegressor` of what it adds to the scores; made when asked for.
     best_iteration_ : int
         Steps that predictions use.
     evals_result_ : dict of dict of lists

@@ -120,6 +120,8 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
     classes_ : ndarray of shape (n_classes,)
     n_iter_ : int
         Steps that were grown.
+    estimators_ : ndarray of shape (n_iter_, n_outputs)
+        The trees, each a `BoostedTreesRegressor` of what it adds to the scores; made when asked for.
     best_iteration_ : int
         Steps that predictions use: those up to the best score where the fit stopped early, else all.
     evals_result_ : dict of dict of lists
@@ -419,6 +421,8 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
     ----------
     n_iter_ : int
         Steps that were grown.
+    estimators_ : ndarray of shape (n_iter_, n_outputs)
+        The trees, each a `BoostedTreesRegressor` of what it adds to the scores; made when asked for.
     best_iteration_ : int
         Steps that predictions use: those up to the best score where the fit stopped early, else all.
     evals_result_ : dict of dict of lists

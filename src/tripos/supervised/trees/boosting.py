@@ -18,6 +18,7 @@ import numpy as np
 
 from tripos.compute.threads import parallel, thread_count
 from tripos.supervised.trees.binning import Binned
+from tripos.supervised.trees.bundling import Lanes
 from tripos.supervised.trees.drops import Drops
 from tripos.supervised.trees.gradients import Gradients, best_constant, mean_loss
 from tripos.supervised.trees.grow import Grower, Growth
@@ -66,8 +67,11 @@ class Booster:
         self.loss = gradients.update()
 
     def _growers(self, binned: Binned) -> list[Grower | SymmetricGrower]:
-        kind = SymmetricGrower if isinstance(self.how, SymmetricGrowth) else Grower
-        return [kind(binned, self.how) for _ in range(min(self.n_outputs, thread_count()))]
+        n = min(self.n_outputs, thread_count())
+        if isinstance(self.how, SymmetricGrowth):
+            return [SymmetricGrower(binned, self.how) for _ in range(n)]
+        lanes = Lanes.of(binned, self.how.min_rows)
+        return [Grower(binned, self.how, lanes) for _ in range(n)]
 
     def step(self) -> float:
         """One tree for each output; returns the mean loss of the training rows after it."""

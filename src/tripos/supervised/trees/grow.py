@@ -25,9 +25,11 @@ from tripos.compute import kernel
 from tripos.compute.budget import require
 from tripos.compute.threads import parallel, thread_count
 from tripos.supervised.trees.binning import Binned
+from tripos.supervised.trees.bundling import Lanes
 from tripos.supervised.trees.histogram import (
-    BLOCK,
     GATHERED,
+    HALF,
+    LANES_OF_HALF,
     PARALLEL_WORK,
     add_all,
     add_some,
@@ -89,7 +91,6 @@ from tripos.supervised.trees.leaves import (
 )
 from tripos.supervised.trees.split import (
     ALPHA,
-    BIN,
     BOUNDED,
     CATEGORICAL,
     COUNTED,
@@ -97,11 +98,13 @@ from tripos.supervised.trees.split import (
     END,
     EXACT,
     FEATURE,
+    FIRST,
     G_UNIT,
     GAIN,
     GAMMA,
     H_UNIT,
     LAMBDA,
+    LANE,
     LEAST,
     MAX_DEPTH,
     MAX_LEAVES,
@@ -110,7 +113,6 @@ from tripos.supervised.trees.split import (
     MIN_ROWS,
     MIN_SPLIT,
     MISSING,
-    MISSING_LEFT,
     MOST,
     N_BINS,
     N_FACTS,
@@ -124,6 +126,7 @@ from tripos.supervised.trees.split import (
     ORDER,
     PART_ROWS,
     RATE,
+    REST,
     SEED,
     SLOT,
     SMOOTHING,
@@ -147,7 +150,8 @@ POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own add
 SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
-    "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1])), i8[::1], u8[::1], u1[::1]"
+    "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1], i8[::1], i8[::1])), i8[::1], u8[::1], u1[::1], "
+    "i8[::1]"
 )
 
 
@@ -158,7 +162,7 @@ def growing(plain: bool) -> Any:
     def grow(  # type: ignore[no-untyped-def]
         columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
         free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
-        node_levels, room, allowed, key, goes_left,
+        node_levels, room, allowed, key, goes_left, widths,
     ):  # fmt: skip
         """Grows until the tree is done (False) or `state` asks for a large histogram or many rows parted (True)."""
         whole = integers[ZERO]  # a 0 that is no constant: with one the kernels it goes to would compile twice
@@ -176,7 +180,7 @@ def growing(plain: bool) -> Any:
             if phase == BEGIN:
                 wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
             elif phase == ROOT:
-                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]], features)
+                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]], widths)
                 first = 0
             elif phase == CHOOSE or phase == PARTED:
                 k, q = state[ASK_PART], state[N_LEAVES]
@@ -190,8 +194,8 @@ def growing(plain: bool) -> Any:
                     if leaf[END] - leaf[START] >= integers[PART_ROWS]:
                         state[PHASE], state[ASK_PART] = PARTED, k
                         return True
-                    mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
-                    middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
+                    mark_left(leaf, levels[k], features, goes_left)
+                    middle = part(columns[features[LANE, j]], rows, leaf[START], leaf[END], goes_left, spare)
                 if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
                     leaf[EXACT], state[SMALLER] = 1, k
                     wanted, after, counting = k, RECOUNTED, 1
@@ -216,7 +220,7 @@ def growing(plain: bool) -> Any:
             elif phase == SMALL:
                 first, large = state[SMALLER], state[LARGER]
                 if leaves[large, SLOT] >= 0:
-                    subtract_bins(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]], features)
+                    subtract_bins(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]], widths)
                     second = large
                 elif splittable(leaves[large], integers):
                     wanted, after = large, LARGE
@@ -254,7 +258,7 @@ def growing(plain: bool) -> Any:
                 if (end - start) * words.shape[0] * 8 > integers[WORK]:
                     return True
                 h = histograms[slot]
-                clear_bins(h, features)
+                clear_bins(h, widths)
                 if everything:
                     add_all(words, whole, words.shape[0], packed, start, end, h)
                 else:
@@ -391,16 +395,20 @@ class Grower:
     ----------
     binned : Binned
     how : Growth
+    lanes : Lanes, optional
+        The same rows as histograms read them, where they are known.
     """
 
     binned: Binned
     how: Growth
+    lanes: Lanes | None = None
     memory: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         data, how = self.binned, self.how
         most = how.most_leaves(data.n_rows)
-        n_sums = BLOCK * len(data.words)
+        lanes = Lanes.of(data, how.min_rows) if self.lanes is None else self.lanes
+        n_sums = HALF * -(-len(lanes.widths) // LANES_OF_HALF)
         slots = min(most, max(3, POOL_BYTES // (8 * n_sums)))
         if most > 1 and slots < most:
             slots = max(slots, 3)
@@ -414,12 +422,18 @@ class Grower:
             data.missing,
             data.categorical,
         )
-        features[USABLE] = 1
+        features[USABLE], features[LANE], features[FIRST], features[REST] = (
+            1,
+            lanes.lane,
+            lanes.first,
+            lanes.rest,
+        )
+        features[N_BINS, lanes.hopeless], features[MISSING, lanes.hopeless] = 1, 0
         if how.directions is not None:
             features[DIRECTION] = how.directions
         self.memory = {
-            "columns": data.columns,
-            "words": data.words,
+            "columns": lanes.columns,
+            "words": lanes.words,
             "features": features,
             "groups": groups,
             "member": np.ones((most, len(groups)), np.uint8),
@@ -439,10 +453,11 @@ class Grower:
             "nodes": np.empty((2 * most + 1, N_NODE), np.int64),
             "node_numbers": np.zeros((2 * most + 1, N_NODE_NUMBERS)),
             "node_levels": np.empty((most if data.categorical.any() else 1, 4), np.uint64),
-            "room": tuple(np.empty(256, kind) for kind in ("i8", "f4", "i8", "f8", "u8")),
+            "room": tuple(np.empty(256, kind) for kind in ("i8", "f4", "i8", "f8", "u8", "i8", "i8")),
             "allowed": np.empty(data.n_features, np.int64),
             "key": np.empty(data.n_features, np.uint64),
             "goes_left": np.empty(256, np.uint8),
+            "widths": lanes.widths,
         }
         self._all = np.arange(data.n_rows, dtype=np.uint32)
         self._values = np.empty(most)
@@ -531,20 +546,16 @@ class Grower:
         integers, p = self.memory["integers"], self.binned.n_features
         drawn = min(integers[N_TRIED], integers[N_LEVEL]) < p
         limited = self.how.groups is not None or integers[BOUNDED] or np.isfinite(self.how.max_value)
+        limited = limited or self.how.l1 != 0.0
         return not (drawn or limited or self.binned.categorical.any())
 
     def _part_asked(self, state: np.ndarray) -> None:
         memory, k = self.memory, int(state[ASK_PART])
         leaf = memory["leaves"][k]
-        j = leaf[FEATURE]
-        if self.binned.categorical[j]:
-            words = np.ascontiguousarray(memory["levels"][k])[:, None]
-            goes_left = ((words >> np.arange(64, dtype=np.uint64)) & U(1)).ravel().astype(np.uint8)
-        else:
-            goes_left = (np.arange(256) <= leaf[BIN]).astype(np.uint8)
-            goes_left[255] = leaf[MISSING_LEFT]
-        where = (memory["rows"], int(leaf[START]), int(leaf[END]))
-        state[MIDDLE] = part_on_threads(memory["columns"][j], *where, goes_left, memory["spare"])
+        goes_left, features = memory["goes_left"], memory["features"]
+        mark_left(leaf, memory["levels"][k], features, goes_left)
+        bins, where = memory["columns"][features[LANE, leaf[FEATURE]]], (int(leaf[START]), int(leaf[END]))
+        state[MIDDLE] = part_on_threads(bins, memory["rows"], *where, goes_left, memory["spare"])
 
     def _add_asked(self, state: np.ndarray) -> None:
         memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])

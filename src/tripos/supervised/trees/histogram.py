@@ -27,6 +27,8 @@ U = np.uint64
 LOW = np.int64(0xFFFFFFFF)
 AHEAD = 32  # rows that are fetched before they are needed
 BLOCK = 2048  # sums of a block of eight features
+LANES_OF_HALF = 4
+HALF = BLOCK // 2  # a histogram may end with half a block, whose words hold no more than four features
 PARALLEL_WORK = (
     750_000  # additions, a quarter of a millisecond of work or more, below which one thread does all
 )
@@ -81,14 +83,27 @@ def add_word(h, o, word, P):  # type: ignore[no-untyped-def]
     h[o + U(1792) + (word >> U(56))] += P
 
 
+@kernel
+def add_half(h, o, word, P):  # type: ignore[no-untyped-def]
+    """As `add_word` for the first four bytes."""
+    h[o + (word & U(255))] += P
+    h[o + U(256) + ((word >> U(8)) & U(255))] += P
+    h[o + U(512) + ((word >> U(16)) & U(255))] += P
+    h[o + U(768) + ((word >> U(24)) & U(255))] += P
+
+
 @kernel("u8[:, ::1], i8, i8, i8[::1], i8, i8, i8[::1]")
 def add_all(words, first, last, packed, start, end, h):  # type: ignore[no-untyped-def]
     """Adds the rows start <= i < end to the histogram of the feature blocks first <= b < last."""
     for b in range(first, last):
         x = words[b]
         o = U(BLOCK * b)
-        for i in range(U(start), U(end)):
-            add_word(h, o, x[i], packed[i])
+        if BLOCK * (b + 1) > h.size:
+            for i in range(U(start), U(end)):
+                add_half(h, o, x[i], packed[i])
+        else:
+            for i in range(U(start), U(end)):
+                add_word(h, o, x[i], packed[i])
 
 
 @kernel("u8[:, ::1], i8, i8, u4[::1], i8[::1], i8, i8, i8[::1], i8, i8[::1]")
@@ -103,6 +118,11 @@ def add_some(words, first, last, rows, packed, start, end, gathered, counting, h
         for b in range(first, last):
             x = words[b]
             o = U(BLOCK * b)
+            if BLOCK * (b + 1) > h.size:
+                for i in range(m):
+                    prefetch(x, U(here[min(i + U(AHEAD), m - U(1))]))
+                    add_half(h, o, x[U(here[i])], gathered[i])
+                continue
             for i in range(near):
                 prefetch(x, U(here[i + U(AHEAD)]))
                 add_word(h, o, x[U(here[i])], gathered[i])

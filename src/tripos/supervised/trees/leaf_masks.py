@@ -17,8 +17,6 @@ doi:10.1145/2766462.2767733.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tripos.compute import kernel
@@ -28,7 +26,8 @@ from tripos.supervised.trees.binning import bin_cells
 U = np.uint64
 TOGETHER = 256  # rows of a block: their bins and marks stay in the first-level cache
 MOST_LEAVES = 64
-PLACE, SET, FEW, N_FACTS = range(4)
+HALF = 32  # leaves of a word: eight rows share an instruction, of 64 leaves only four would
+PLACE, SET, FEW, PART, N_FACTS = range(5)
 FEW_LEVELS = 31
 CUT, SHIFT, N_BYTES = range(3)
 
@@ -75,59 +74,55 @@ def bin_columns(X, start, m, features, T, n_cuts, categorical, column, bins):  #
     return total
 
 
-def predicting(wide: bool) -> Any:
-    """The kernel for trees of at most 64 leaves, or of at most 32."""
-    mark = np.int64 if wide else np.int32
-    form = "i8" if wide else "i4"
+@kernel
+def first_alive(alive, m, leaf):  # type: ignore[no-untyped-def]
+    """The place of the lowest bit, -127 where there is none."""
+    for i in range(U(m)):
+        bits = float_bits(np.float32(np.int32(alive[i] & -alive[i])))
+        leaf[i] = np.int32((bits >> np.uint32(23)) & np.uint32(255)) - np.int32(127)
 
-    @kernel(
-        f"F[:, ::1], i8[::1], F[:, ::1], i8[::1], u1[::1], i8[:, ::1], u1[:, ::1], {form}[::1], u4[:, ::1], f4[::1], "
-        "i8[:, ::1], i8, i8, i8, i8, f8[:, ::1]"
-    )
-    def predict_marked(  # type: ignore[no-untyped-def]
-        X, features, T, n_cuts, categorical, facts, edges, keeps, sets, values, starts, first, last, start, end, out
-    ):  # fmt: skip
-        """Adds the trees first <= t < last to out (n_rows, n_outputs) for the rows start <= i < end.
 
-        Tree t is of output t mod n_outputs. False where X holds NaN or infinity.
-        """
-        column, bins = np.empty(TOGETHER, X.dtype), np.empty(TOGETHER * features.size, np.uint8)
-        alive, leaf = np.empty(TOGETHER, mark), np.empty(TOGETHER, np.int32)
-        total, zero = X.dtype.type(0), first - first
-        for s in range(start, end, TOGETHER):
-            m = min(TOGETHER, end - s)
-            total += bin_columns(X, s, m, features, T, n_cuts, categorical, column, bins)
-            for t in range(first, last):
+@kernel(
+    "F[:, ::1], i8[::1], F[:, ::1], i8[::1], u1[::1], i8[:, ::1], u1[:, ::1], i4[::1], u4[:, ::1], f4[::1], "
+    "i8[:, ::1], i8, i8, i8, i8, f8[:, ::1]"
+)
+def predict_marked(  # type: ignore[no-untyped-def]
+    X, features, T, n_cuts, categorical, facts, edges, keeps, sets, values, starts, first, last, start, end, out
+):  # fmt: skip
+    """Adds the trees first <= t < last to out (n_rows, n_outputs) for the rows start <= i < end.
+
+    Tree t is of output t mod n_outputs. False where X holds NaN or infinity.
+    """
+    column, bins = np.empty(TOGETHER, X.dtype), np.empty(TOGETHER * features.size, np.uint8)
+    both = np.empty(2 * TOGETHER, np.int32)
+    leaf, above = np.empty(TOGETHER, np.int32), np.empty(TOGETHER, np.int32)
+    total, zero = X.dtype.type(0), first - first
+    for s in range(start, end, TOGETHER):
+        m = min(TOGETHER, end - s)
+        total += bin_columns(X, s, m, features, T, n_cuts, categorical, column, bins)
+        for t in range(first, last):
+            wide = starts[1, t + 1] - starts[1, t] > HALF
+            for i in range(U(2 * TOGETHER if wide else m)):
+                both[i] = np.int32(-1)
+            for q in range(starts[0, t], starts[0, t + 1]):
+                o = TOGETHER * facts[q, PLACE]
+                here, alive = bins[o : o + m], both[TOGETHER * facts[q, PART] : TOGETHER * facts[q, PART] + m]
+                if facts[q, SET] < 0:
+                    strike_numbers(here, edges[q, CUT], edges[q, SHIFT], keeps[q], m, alive)
+                elif facts[q, FEW]:
+                    strike_few_levels(here, sets[facts[q, SET], 0], keeps[q], m, alive)
+                else:
+                    strike_levels(here, sets[facts[q, SET]], keeps[q], m, alive)
+            first_alive(both, m, leaf)
+            if wide:
+                first_alive(both[TOGETHER:], m, above)
                 for i in range(U(m)):
-                    alive[i] = mark(-1)
-                for q in range(starts[0, t], starts[0, t + 1]):
-                    o = TOGETHER * facts[q, PLACE]
-                    here = bins[o : o + m]
-                    if facts[q, SET] < 0:
-                        strike_numbers(here, edges[q, CUT], edges[q, SHIFT], keeps[q], m, alive)
-                    elif facts[q, FEW]:
-                        strike_few_levels(here, sets[facts[q, SET], 0], keeps[q], m, alive)
-                    else:
-                        strike_levels(here, sets[facts[q, SET]], keeps[q], m, alive)
-                for i in range(U(m)):
-                    lowest = mark(alive[i] & -alive[i])
-                    if wide:
-                        leaf[i] = np.int32((float_bits(np.float64(lowest)) >> U(52)) & U(2047)) - np.int32(
-                            1023
-                        )
-                    else:
-                        bits = float_bits(np.float32(lowest))
-                        leaf[i] = np.int32((bits >> np.uint32(23)) & np.uint32(255)) - np.int32(127)
-                tree = values[starts[1, t] : starts[1, t + 1]]
-                k = zero + t % out.shape[1]
-                for i in range(U(m)):
-                    out[U(s) + i, k] += tree[U(leaf[i])]
-        return total == X.dtype.type(0)
-
-    return predict_marked
-
-
-predict_narrow, predict_wide = predicting(False), predicting(True)
+                    leaf[i] = leaf[i] if both[i] != np.int32(0) else np.int32(above[i] + np.int32(HALF))
+            tree = values[starts[1, t] : starts[1, t + 1]]
+            k = zero + t % out.shape[1]
+            for i in range(U(m)):
+                out[U(s) + i, k] += tree[U(leaf[i])]
+    return total == X.dtype.type(0)
 
 
 class Marked:
@@ -157,12 +152,9 @@ class Marked:
         child = (words & U(0xFFFFFFFF)).astype(np.int64)
         leaf = (words & U(1 << 58)) != 0
         size, begin = _leaves_below(child, leaf)
-        self.wide = int(size.max(initial=0)) > 32
         splits, leaves = np.flatnonzero(~leaf), np.flatnonzero(leaf)
         low, held = begin[splits].astype(U), size[child[splits]].astype(U)
         struck = ((U(1) << held) - U(1)) << low  # a left side never has all 64 leaves
-        of = (np.uint64, np.int64) if self.wide else (np.uint32, np.int32)
-        self.keeps = (~struck).astype(of[0]).view(of[1])
         chosen = words[splits]
         self.facts = np.zeros((len(splits), N_FACTS), np.int64)
         self.facts[:, PLACE], self.facts[:, SET] = (chosen >> U(32)) & U(0xFFFF), -1
@@ -176,6 +168,11 @@ class Marked:
         few = self.facts[by_levels, FEW] > 0
         self.sets[few, 0] = (self.sets[few, 0] & 0x7FFFFFFF) | (self.sets[few, 7] & 0x80000000)
         trees = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        halves = np.stack([struck & U(0xFFFFFFFF), struck >> U(HALF)], axis=1)
+        entries, part = np.nonzero(halves)  # a split strikes in one word, or in both
+        self.keeps = (~halves[entries, part].astype(np.uint32)).view(np.int32)
+        self.facts, self.edges, splits = self.facts[entries], self.edges[entries], splits[entries]
+        self.facts[:, PART] = part
         self.values = values[leaves[np.lexsort((begin[leaves], trees[leaves]))]]
         self.starts = np.zeros((2, len(starts)), np.int64)
         for row, kind in enumerate((splits, leaves)):
@@ -191,8 +188,7 @@ class Marked:
     ) -> bool:
         """Adds the trees first <= t < last to out for the rows start <= i < end of `cells`."""
         trees = (self.facts, self.edges, self.keeps, self.sets, self.values, self.starts)
-        run = predict_wide if self.wide else predict_narrow
-        return bool(run(*cells, *trees, first, last, start, end, out))
+        return bool(predict_marked(*cells, *trees, first, last, start, end, out))
 
 
 def _leaves_below(child: np.ndarray, leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.intrinsics import bits_float, float_bits
 
 U = np.uint64
 MASK = np.int64(0xFFFFFFFF)
@@ -32,7 +33,7 @@ SEED, N_TRIED, N_LEVEL, SUBSET, ZERO, PART_ROWS, N_INTEGERS = range(8, 15)
 LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, G_UNIT, H_UNIT, RATE, MAX_VALUE, N_NUMBERS = range(11)
 
 # What is known of each feature.
-N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, N_FACTS = range(6)
+N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, LANE, FIRST, REST, N_FACTS = range(9)
 
 # A leaf: where its rows are, and the best split found for it.
 START, END, NODE, SLOT, FEATURE, BIN, MISSING_LEFT, DEPTH, TOTAL, LEFT_TOTAL, EXACT, N_LEAF = range(12)
@@ -61,38 +62,66 @@ def value_gain(G, H, w, numbers):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gains_of_cuts(prefix, total, n_cuts, numbers, least_hessian, gains):  # type: ignore[no-untyped-def]
-    """gain(left) + gain(right) after each cut, in units of the integer gradients; 0 where a side is too light.
+def largest_penalty(numbers):  # type: ignore[no-untyped-def]
+    """lambda in units of the integer hessians; beyond 2^60, where it outweighs any of them, products would overflow."""
+    return np.float32(min(numbers[LAMBDA] / numbers[H_UNIT], 2.0**60))
 
-    Both sides come from integers, so a split and its mirror image gain the same.
+
+@kernel(strict=True)
+def sum_of_gains(gl, hl, gr, hr):  # type: ignore[no-untyped-def]
+    """gl^2 / hl + gr^2 / hr with one division; no fused operations, which would tell left from right."""
+    return (gl * gl * hr + gr * gr * hl) / (hl * hr)
+
+
+@kernel
+def gains_of_cuts(prefix, total, n_cuts, numbers, least_hessian, gains):  # type: ignore[no-untyped-def]
+    """gain(left) + gain(right) after each cut, 0 where a side is too light; returns the bits of the largest.
+
+    In units of the integer gradients and hessians. Both sides come from integers, so a split and its mirror image
+    gain the same. Bits of non-negative floats order as they do, and integers' maxima vectorise.
     """
-    zero, least = np.float32(0), np.float32(least_hessian)
-    h_unit, penalty = np.float32(numbers[H_UNIT]), np.float32(numbers[LAMBDA])
-    alpha = np.float32(numbers[ALPHA] / numbers[G_UNIT])
+    zero, least = np.float32(0), np.float32(least_hessian / numbers[H_UNIT])
+    penalty, alpha = largest_penalty(numbers), np.float32(numbers[ALPHA] / numbers[G_UNIT])
+    top = np.int32(0)
     for b in range(U(n_cuts)):
         left = prefix[b]
         right = total - left
         gl = max(np.float32(abs(np.int32(left >> 32))) - alpha, zero)
         gr = max(np.float32(abs(np.int32(right >> 32))) - alpha, zero)
-        hl = np.float32(np.int32(left & MASK)) * h_unit
-        hr = np.float32(np.int32(right & MASK)) * h_unit
-        gain = gl * gl / (hl + penalty) + gr * gr / (hr + penalty)
-        gains[b] = gain if min(hl, hr) >= least else zero
+        hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
+        gain = sum_of_gains(gl, hl + penalty, gr, hr + penalty)
+        gain = gain if min(hl, hr) >= least else zero
+        gains[b] = gain
+        top = max(top, np.int32(float_bits(gain)))
+    return top
 
 
 @kernel
-def largest(bits, n):  # type: ignore[no-untyped-def]
-    """The largest of n non-negative float32 as integers, which order alike and vectorise."""
-    most = np.int32(0)
-    for b in range(U(n)):
-        most = max(most, bits[b])
-    return most
+def plain_gains(prefix, total, n_cuts, numbers, least_hessian, gains):  # type: ignore[no-untyped-def]
+    """As `gains_of_cuts` without alpha."""
+    zero, least, penalty = (
+        np.float32(0),
+        np.float32(least_hessian / numbers[H_UNIT]),
+        largest_penalty(numbers),
+    )
+    top = np.int32(0)
+    for b in range(U(n_cuts)):
+        left = prefix[b]
+        right = total - left
+        gl, gr = np.float32(np.int32(left >> 32)), np.float32(np.int32(right >> 32))
+        hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
+        gain = sum_of_gains(gl, hl + penalty, gr, hr + penalty)
+        gain = gain if min(hl, hr) >= least else zero
+        gains[b] = gain
+        top = max(top, np.int32(float_bits(gain)))
+    return top
 
 
 @kernel
-def best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains):  # type: ignore[no-untyped-def]
+def bounded_gains(prefix, total, n_cuts, direction, numbers, limits, least, gains):  # type: ignore[no-untyped-def]
     """As `gains_of_cuts`, for values between two bounds that may have to rise or fall along the feature."""
     gu, hu = numbers[G_UNIT], numbers[H_UNIT]
+    top = np.int32(0)
     for b in range(n_cuts):
         left = prefix[b]
         right = total - left
@@ -106,19 +135,39 @@ def best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, g
         if direction * (wr - wl) < 0.0:
             continue
         gain = value_gain(gl, hl, wl, numbers) + value_gain(gr, hr, wr, numbers)
-        gains[b] = np.float32(max(gain, 0.0) / (gu * gu))
+        gains[b] = np.float32(max(gain, 0.0) * hu / (gu * gu))
+        top = max(top, np.int32(float_bits(gains[b])))
+    return top
+
+
+@kernel
+def counted_gains(counts, missing_left, n_cuts, n_rows, min_rows, gains):  # type: ignore[no-untyped-def]
+    """Takes away what leaves too few rows on a side; returns the bits of the largest that stays."""
+    running = counts[255] if missing_left else np.int64(0)
+    top = np.int32(0)
+    for b in range(n_cuts):
+        running += counts[b]
+        if running < min_rows or n_rows - running < min_rows:
+            gains[b] = np.float32(0)
+        top = max(top, np.int32(float_bits(gains[b])))
+    return top
 
 
 def scanning(plain: bool) -> Any:
-    """The kernel that scans a number's bins; `plain` knows no bounds."""
+    """The kernel that scans a number's bins; `plain` knows no bounds and no alpha."""
 
     @kernel
     def scan_number(  # type: ignore[no-untyped-def]
-        h, counts, total, n_rows, n_bins, missing, direction, integers, numbers, limits, exact, least, prefix, gains
+        h, counts, total, n_rows, n_bins, missing, direction, integers, numbers, limits, exact, least, best, prefix,
+        gains,
     ):  # fmt: skip
-        """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left."""
+        """The best cut of a number: gain (in integer units), bin, whether missing cells go left, sum on the left.
+
+        0 for cuts that gain no more than `best`.
+        """
         bits = gains.view(np.int32)
-        best, where, side, left = np.float32(0), 0, 0, np.int64(0)
+        most, where, side, left = np.int32(float_bits(best)), 0, 0, np.int64(0)
+        least_most = most
         running = np.int64(0)
         for b in range(U(n_bins)):
             running += h[b]
@@ -129,25 +178,19 @@ def scanning(plain: bool) -> Any:
                 for b in range(U(n_bins)):
                     prefix[b] += h[255]
             if plain:
-                gains_of_cuts(prefix, total, n_cuts, numbers, least, gains)
+                top = plain_gains(prefix, total, n_cuts, numbers, least, gains)
             elif integers[BOUNDED]:
-                best_bounded_cut(prefix, total, n_cuts, direction, numbers, limits, least, gains)
+                top = bounded_gains(prefix, total, n_cuts, direction, numbers, limits, least, gains)
             else:
-                gains_of_cuts(prefix, total, n_cuts, numbers, least, gains)
+                top = gains_of_cuts(prefix, total, n_cuts, numbers, least, gains)
             if exact:
-                running = counts[255] if missing_left else np.int64(0)
-                for b in range(n_cuts):
-                    running += counts[b]
-                    if running < integers[MIN_ROWS] or n_rows - running < integers[MIN_ROWS]:
-                        gains[b] = np.float32(0)
-            top = largest(bits, n_cuts)
-            if top > 0:
+                top = counted_gains(counts, missing_left, n_cuts, n_rows, integers[MIN_ROWS], gains)
+            if top > most:
                 b = 0
                 while bits[b] != top:
                     b += 1
-                if gains[b] > best:
-                    best, where, side, left = gains[b], b, missing_left, prefix[b]
-        return best, where, side, left
+                most, where, side, left = top, b, missing_left, prefix[b]
+        return (bits_float(most) if most > least_most else np.float32(0)), where, side, left
 
     return scan_number
 
@@ -216,7 +259,7 @@ def scan_category(  # type: ignore[no-untyped-def]
         for k in range(cut):
             b = order[n - 1 - k] if reverse_best else order[k]
             levels[b >> 6] |= U(1) << U(b & 63)
-    return np.float32(best / (gu * gu)), best_sum
+    return np.float32(best * hu / (gu * gu)), best_sum
 
 
 @kernel
@@ -255,20 +298,45 @@ def least_hessian(exact, total, n_rows, integers, numbers):  # type: ignore[no-u
 
 
 @kernel
+def spread(lane, features, j, total, h):  # type: ignore[no-untyped-def]
+    """The sums of a bundled column by bin (see `bundling`), the one of its rest from the node's total."""
+    n_bins, rest, code = features[N_BINS, j], features[REST, j], features[FIRST, j]
+    left = total
+    for b in range(n_bins):
+        if b != rest:
+            h[b] = lane[code]
+            left -= h[b]
+            code += 1
+    if rest < 255:
+        h[255] = 0
+        if features[MISSING, j]:
+            h[255] = lane[code]
+            left -= h[255]
+    h[rest] = left
+
+
+@kernel
 def best_split(  # type: ignore[no-untyped-def]
     h, counts, exact, features, allowed, integers, numbers, leaf, limits, levels, room
 ):  # fmt: skip
     """Writes the best split of a node into its leaf record; GAIN is 0 where none is allowed."""
     total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
     least = least_hessian(exact, total, n_rows, integers, numbers)
-    prefix, gains, order, score, found = room
+    prefix, gains, order, score, found, sums, rows = room
     best = np.float32(0)
     leaf[FEATURE] = -1
     for j in range(features.shape[1]):
         n_bins, missing = features[N_BINS, j], features[MISSING, j]
         if not allowed[j] or n_bins + missing < 2:
             continue
-        hj, cj = h[256 * j : 256 * j + 256], counts[256 * j : 256 * j + 256]
+        o = 256 * features[LANE, j]
+        hj, cj = h[o : o + 256], counts[o : o + 256]
+        if features[REST, j] >= 0:
+            spread(hj, features, j, total, sums)
+            hj = sums
+            if exact:
+                spread(cj, features, j, n_rows, rows)
+                cj = rows
         where, side = 0, 0
         if features[CATEGORICAL, j]:
             gain, left = scan_category(
@@ -290,7 +358,7 @@ def best_split(  # type: ignore[no-untyped-def]
         else:
             gain, where, side, left = scan_number(
                 hj, cj, total, n_rows, n_bins, missing, features[DIRECTION, j], integers, numbers, limits, exact,
-                least, prefix, gains,
+                least, best, prefix, gains,
             )  # fmt: skip
         if gain > best:
             best = gain
@@ -306,16 +374,24 @@ def best_number(h, counts, exact, features, integers, numbers, leaf, limits, roo
     """As `best_split` for numbers alone, without bounds."""
     total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
     least = least_hessian(exact, total, n_rows, integers, numbers)
-    prefix, gains = room[0], room[1]
+    prefix, gains, sums, rows = room[0], room[1], room[5], room[6]
     best = np.float32(0)
     leaf[FEATURE] = -1
     for j in range(features.shape[1]):
         n_bins, missing = features[N_BINS, j], features[MISSING, j]
         if not features[USABLE, j] or n_bins + missing < 2:
             continue
+        o = 256 * features[LANE, j]
+        hj, cj = h[o : o + 256], counts[o : o + 256]
+        if features[REST, j] >= 0:
+            spread(hj, features, j, total, sums)
+            hj = sums
+            if exact:
+                spread(cj, features, j, n_rows, rows)
+                cj = rows
         gain, where, side, left = scan_plain_number(
-            h[256 * j : 256 * j + 256], counts[256 * j : 256 * j + 256], total, n_rows, n_bins, missing, missing,
-            integers, numbers, limits, exact, least, prefix, gains,
+            hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least, best, prefix,
+            gains,
         )  # fmt: skip
         if gain > best:
             best = gain

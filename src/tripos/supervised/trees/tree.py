@@ -87,13 +87,14 @@ def level_step(words, word, bins, o, levels, level_bits):  # type: ignore[no-unt
 
 
 @kernel
-def walk(words, root, bins, width, m, levels, level_bits, at):  # type: ignore[no-untyped-def]
-    """at[i] becomes the word of the leaf in which row i ends, for m rows; a group of rows walks in step."""
+def walk_on(words, bins, width, m, levels, level_bits, at):  # type: ignore[no-untyped-def]
+    """at[i], a root's word, becomes that of the leaf in which row i ends, for m rows; a group of rows walks in step.
+
+    With the width 0 it is one row that walks through m trees.
+    """
     w = U(width)
     for s in range(U(0), U(m), U(GROUP)):
         e = min(s + U(GROUP), U(m))
-        for i in range(s, e):
-            at[i] = words[root]
         done = U(0)
         while not done:
             done = LEAF
@@ -105,6 +106,14 @@ def walk(words, root, bins, width, m, levels, level_bits, at):  # type: ignore[n
                 for i in range(s, e):
                     at[i] = level_step(words, at[i], bins, i * w, levels, level_bits)
                     done &= at[i]
+
+
+@kernel
+def walk(words, root, bins, width, m, levels, level_bits, at):  # type: ignore[no-untyped-def]
+    """at[i] becomes the word of the leaf in which row i ends, for m rows."""
+    for i in range(U(m)):
+        at[i] = words[root]
+    walk_on(words, bins, width, m, levels, level_bits, at)
 
 
 @kernel
@@ -167,6 +176,27 @@ def predict_rows(  # type: ignore[no-untyped-def]
             add_leaves(
                 words, starts[t], values, bins, features.size, m, levels, level_bits, at, t % n_outputs, out[s : s + m]
             )  # fmt: skip
+    return total == X.dtype.type(0)
+
+
+@kernel(
+    "F[:, ::1], i8[::1], F[:, ::1], i8[::1], u1[::1], u8[::1], f4[::1], i8[::1], i4[::1], u8[:, ::1], i8, i8, "
+    "f8[:, ::1]"
+)
+def predict_row(  # type: ignore[no-untyped-def]
+    X, features, T, n_cuts, categorical, words, values, starts, levels, level_bits, first, last, out
+):  # fmt: skip
+    """As `predict_rows` for one row: trees, not rows, hide each other's waiting for memory."""
+    column, line = np.empty(1, X.dtype), np.empty(1, np.uint8)
+    bins, at = np.empty(features.size, np.uint8), np.empty(TOGETHER, np.uint64)
+    total = bin_some(X, 0, 1, features, T, n_cuts, categorical, column, bins, line)
+    for s in range(first, last, TOGETHER):
+        m = min(TOGETHER, last - s)
+        for i in range(m):
+            at[i] = words[starts[s + i]]
+        walk_on(words, bins, 0, m, levels, level_bits, at)
+        for i in range(m):
+            out[0, (s + i) % out.shape[1]] += values[at[i] & CHILD]
     return total == X.dtype.type(0)
 
 
@@ -406,6 +436,8 @@ class Walker:
                 parallel(lambda s: small.add(cells, first, last, s, min(s + ROWS_PER_PIECE, n), out), starts)
             )
         fixed = (*cells, *self._trees, first, last)
+        if n == 1:
+            return bool(predict_row(*fixed, out))
         if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
             return bool(predict_rows(*fixed, 0, n, out))
         starts = range(0, n, ROWS_PER_PIECE)
