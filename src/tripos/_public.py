@@ -103,6 +103,7 @@ PARTS: dict[str, str] = {
     "CartTree": "tripos.supervised.trees.cart_tree",
     "MultiwayTree": "tripos.supervised.trees.multiway",
     "LeafForest": "tripos.supervised.trees.forest_nodes",
+    "ExactForest": "tripos.supervised.trees.forest_exact",
     "Nodes": "tripos.supervised.trees.nodes",
     "LoadedTreesClassifier": "tripos.supervised.trees.foreign",  # made by `load`, never fitted
     "LoadedTreesRegressor": "tripos.supervised.trees.foreign",

@@ -29,3 +29,15 @@ def test_noise_matters_nothing_although_trees_split_on_it():
     assert np.abs(np.delete(found.importances_mean, 1)).max() < 0.05
     with pytest.raises(ValueError, match="bootstrap=True"):
         out_of_bag_importance(RandomForestClassifier(3, bootstrap=False).fit(X, y), X, y)
+
+
+def test_a_forest_that_drew_by_weights_is_refused():
+    X, y = load_iris(return_X_y=True)
+    for forest, w in (
+        (RandomForestClassifier(2), np.arange(len(y)) + 1.0),
+        (RandomForestClassifier(2, class_weight="balanced"), None),
+    ):
+        with pytest.raises(ValueError, match="fitted with sample_weight or class_weight"):
+            out_of_bag_importance(forest.fit(X, y, w), X, y)
+    exact = RandomForestClassifier(5, splits="exact", random_state=0).fit(X, y)
+    assert out_of_bag_importance(exact, X, y, n_repeats=1, random_state=0).importances_mean.argmax() in (2, 3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
@@ -16,7 +17,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from tripos import labels
 from tripos.selection.permutation import PermutationImportance
-from tripos.supervised.trees.forest_fit import Rows, out_of_bag
 from tripos.supervised.trees.forest_model import ForestModel
 from tripos.supervised.trees.forest_rows import draw_rows
 
@@ -46,7 +46,8 @@ def out_of_bag_importance(
     Raises
     ------
     ValueError
-        For fewer than one repeat, a forest without bootstrap or with several targets.
+        For fewer than one repeat, a forest without bootstrap, with several targets, or fitted with weights of rows or
+        classes, by which it drew.
 
     References
     ----------
@@ -73,7 +74,14 @@ def out_of_bag_importance(
             "trees left no rows out, or there are several targets: fit with bootstrap=True and one target, "
             "or use permutation_importance"
         )
-    rows = np.asarray(forest._input(X))
+    if getattr(forest, "weighted_", False):
+        raise ValueError(
+            "the forest was fitted with sample_weight or class_weight, by which its trees drew rows, and does not keep them: "
+            "fit without, or use permutation_importance"
+        )
+    rows = forest._input(X)
+    if sp.issparse(rows):
+        raise TypeError("out_of_bag_importance takes dense rows, X is sparse: use permutation_importance")
     check_consistent_length(rows, y)
     bags = _bags(forest, len(rows))
     known = labels.as_label_array(y) if is_classifier(forest) else np.asarray(y, dtype=np.float64).ravel()
@@ -103,9 +111,7 @@ def _bags(forest: ForestModel, n_rows: int) -> list[np.ndarray]:
 
 def _score(forest: Any, X: np.ndarray, y: np.ndarray, bags: list[np.ndarray]) -> float:
     """Accuracy or R2 of the rows that some tree did not draw, each by those trees."""
-    binned = forest._bin(forest.binning_, X)
-    rows = Rows.of(binned, forest.binning_, X, random_cuts=False)
-    sums, n_trees = out_of_bag(rows, forest.forest_, bags, forest.n_jobs)
+    sums, n_trees = forest._left_out(X, bags)
     seen = n_trees > 0
     means = sums[seen] / n_trees[seen, None]
     if not is_classifier(forest):

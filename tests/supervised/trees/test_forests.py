@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import sklearn.ensemble
 import sklearn.tree
 
@@ -89,11 +90,48 @@ def test_a_constraint_makes_answers_rise(waves):
     assert (np.diff(model.predict(line).reshape(50, 20), axis=1) >= -1e-6).all()
 
 
-def test_exact_splits_and_medians_name_what_has_them(waves):
-    with pytest.raises(ValueError, match="splits='exact' is not available"):
-        RandomForestRegressor(2, splits="exact").fit(*waves)
+def test_a_tree_of_all_rows_with_exact_splits_is_a_decision_tree(waves):
+    X, y = waves
+    model = RandomForestRegressor(1, bootstrap=False, splits="exact").fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), tripos.DecisionTreeRegressor().fit(X, y).predict(X))
+
+
+@pytest.mark.parametrize("splits", ["binned", "exact"])
+def test_csr_rows_grow_the_forest_of_dense_ones(waves, splits):
+    X = np.maximum(waves[0], 0.0)
+    stored = sp.csr_array(X)
+    settings = {"n_estimators": 4, "splits": splits, "oob_score": True, "bootstrap": True}
+    dense, sparse = (ExtraTreesRegressor(**settings).fit(Z, waves[1]) for Z in (X, stored))
+    np.testing.assert_array_equal(sparse.predict(stored), dense.predict(X))
+    np.testing.assert_array_equal(sparse.predict(X), dense.predict(stored))
+    np.testing.assert_array_equal(sparse.oob_prediction_, dense.oob_prediction_)
+
+
+def test_exact_forests_foretell_new_rows_and_keep(waves, tmp_path):
+    X, y = waves[0], np.searchsorted(np.quantile(waves[1], [0.3, 0.6]), waves[1])
+    model = RandomForestClassifier(40, random_state=0, oob_score=True, splits="exact", n_jobs=1)
+    model.fit(X[:2000], y[:2000])
+    assert abs(model.oob_score_ - model.score(X[2000:], y[2000:])) < 0.05
+    shares = model.predict_proba(X[2000:])
+    np.testing.assert_array_equal(
+        tripos.load(tripos.save(model, tmp_path / "m.tripos")).predict_proba(X[2000:]), shares
+    )
+    np.testing.assert_allclose(predicted(model._nodes(), X[2000:]), shares, atol=1e-6)
+    np.testing.assert_array_equal(
+        model.set_params(n_jobs=2).fit(X[:2000], y[:2000]).predict_proba(X[2000:]), shares
+    )
+    more = RandomForestClassifier(10, random_state=0, splits="exact", warm_start=True).fit(X[:2000], y[:2000])
+    more.set_params(n_estimators=40).fit(X[:2000], y[:2000])
+    np.testing.assert_allclose(more.predict_proba(X[2000:]), shares)
+
+
+def test_medians_need_exact_splits(waves):
+    X, y = waves
     with pytest.raises(ValueError, match="absolute_error"):
-        RandomForestRegressor(2, criterion="absolute_error").fit(*waves)
+        RandomForestRegressor(2, criterion="absolute_error").fit(X, y)
+    model = RandomForestRegressor(1, criterion="absolute_error", splits="exact", bootstrap=False, max_depth=2)
+    theirs = sklearn.tree.DecisionTreeRegressor(criterion="absolute_error", max_depth=2).fit(X[:500], y[:500])
+    np.testing.assert_allclose(model.fit(X[:500], y[:500]).predict(X), theirs.predict(X))
 
 
 def test_a_node_takes_few_bytes(waves, tmp_path):

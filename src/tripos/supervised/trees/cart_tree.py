@@ -1,4 +1,4 @@
-"""A finished exact tree: packed nodes, checked before they are used, and walked sixteen rows at a time.
+"""A finished exact tree: packed nodes, checked before they are used, and walked by sixteen rows at a time.
 
 A node is three words of 32 bits, read from one place:
 
@@ -7,7 +7,7 @@ A node is three words of 32 bits, read from one place:
     2   the right child; the left one follows its parent
 
 A row goes left if float32(x) <= threshold, which is what scikit-learn compares. A leaf's threshold is NaN and its right child
-itself, so rows that arrive early wait for the others.
+itself: so a walk that has arrived stays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from tripos.compute import kernel
 from tripos.compute.intrinsics import bits_float
-from tripos.compute.threads import parallel
+from tripos.compute.threads import parallel, thread_count
 from tripos.state import Array, Number, Spec
 from tripos.supervised.trees.nodes import Nodes
 
@@ -28,7 +28,7 @@ U, W = np.uint64, np.uint32
 BY_LEVELS, MISSING_LEFT, FEATURE = U(1 << 31), U(1 << 30), U((1 << 30) - 1)
 LEAF_BITS = np.uint32(0x7FC00000)  # NaN
 GROUP = 16  # rows whose steps hide each other's waiting for memory
-ROWS_PER_PIECE = 1 << 13
+ROWS_PER_PIECE = 1 << 11
 LARGEST = 3.4028235e38  # of float32
 
 
@@ -48,28 +48,51 @@ def next_node(nodes, levels, i, x):  # type: ignore[no-untyped-def]
     return i + U(1) if x <= bits_float(np.uint32(nodes[i, 1])) else U(nodes[i, 2])
 
 
-@kernel("u4[:, ::1], u8[:, ::1], F[:, ::1], i8, i8, i8[::1]", strict=True)
-def leaves_of(nodes, levels, X, begin, end, out):  # type: ignore[no-untyped-def]
-    """out[i] becomes the leaf of row i for begin <= i < end; returns whether a cell is infinite as float32."""
-    wrong = 0
-    at = np.empty(GROUP, np.uint64)
-    for s in range(begin, end, GROUP):
-        m = min(GROUP, end - s)
-        for i in range(s, s + m):
-            for j in range(X.shape[1]):
-                wrong |= abs(X[i, j]) > LARGEST
-        for i in range(m):
-            at[i] = U(0)
-        moving = True
-        while moving:
-            moving = False
-            for i in range(m):
-                x = np.float32(X[s + i, U(nodes[at[i], 0]) & FEATURE])
-                child = next_node(nodes, levels, at[i], x)
-                moving |= child != at[i]
-                at[i] = child
-        for i in range(m):
-            out[s + i] = np.int64(at[i])
+@kernel(strict=True)
+def too_large(X, i):  # type: ignore[no-untyped-def]
+    """Whether a cell of row i is infinite as float32."""
+    wrong, limit = 0, X.dtype.type(LARGEST)
+    for j in range(U(X.shape[1])):
+        wrong |= abs(X[i, j]) > limit
+    return wrong
+
+
+@kernel("u4[:, ::1], u8[:, ::1], F[:, ::1], i8, i8, i8, i8[::1]", strict=True)
+def leaves_of(nodes, levels, X, check, begin, end, out):  # type: ignore[no-untyped-def]
+    """out[i] becomes the leaf of row i for begin <= i < end; if `check`, returns whether a cell is infinite as float32.
+
+    Some rows are under way together, and where one has arrived the next begins: no row waits for a longer path.
+    """
+    wrong, lanes, todo = 0, U(min(GROUP, end - begin)), U(begin)
+    at, row = np.zeros(GROUP, np.uint64), np.empty(GROUP, np.uint64)
+    for l in range(lanes):
+        row[l] = todo
+        wrong |= too_large(X, todo) if check else 0
+        todo += U(1)
+    while lanes > U(0):
+        l = U(0)  # type: ignore[assignment]
+        while l < lanes:
+            i = at[l]
+            word = U(nodes[i, U(0)])
+            x = np.float32(X[row[l], word & FEATURE])
+            if levels.shape[0] == 0:  # without a branch on x, which no processor foresees
+                right = U(nodes[i, U(2)])
+                left = U(x <= bits_float(np.uint32(nodes[i, U(1)]))) | (U(x != x) & (word >> U(30)))
+                child = right + (i + U(1) - right) * left
+            else:
+                child = next_node(nodes, levels, i, x)
+            at[l] = child
+            if child == i:
+                out[row[l]] = np.int64(i)
+                if todo < U(end):
+                    row[l], at[l] = todo, U(0)
+                    wrong |= too_large(X, todo) if check else 0
+                    todo += U(1)
+                else:
+                    lanes -= U(1)
+                    row[l], at[l] = row[lanes], at[lanes]
+                    continue
+            l += U(1)  # type: ignore[assignment]
     return wrong != 0
 
 
@@ -279,8 +302,9 @@ class CartTree:
             row = np.zeros(X.shape[1], X.dtype)
             indices, indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
             return out, not sparse_leaves(self.nodes, self.levels, X.data, indices, indptr, row, out)
-        if n <= 2 * ROWS_PER_PIECE:
-            return out, not leaves_of(self.nodes, self.levels, X, 0, n, out)
-        pieces = [(s, min(s + ROWS_PER_PIECE, n)) for s in range(0, n, ROWS_PER_PIECE)]
-        wrong = parallel(lambda piece: leaves_of(self.nodes, self.levels, X, *piece, out), pieces)
+        if n < 2 * ROWS_PER_PIECE:
+            return out, not leaves_of(self.nodes, self.levels, X, 1, 0, n, out)
+        size = max(ROWS_PER_PIECE, min(-(-n // (2 * thread_count())), 8 * ROWS_PER_PIECE))
+        pieces = [(s, min(s + size, n)) for s in range(0, n, size)]
+        wrong = parallel(lambda piece: leaves_of(self.nodes, self.levels, X, 1, *piece, out), pieces)
         return out, not any(wrong)

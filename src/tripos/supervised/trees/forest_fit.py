@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from tripos.compute.budget import require
 from tripos.compute.threads import parallel, thread_count
@@ -140,7 +141,7 @@ class Rows:
     centers: np.ndarray
 
     @classmethod
-    def of(cls, binned: Binned, binning: Binning, X: np.ndarray, *, random_cuts: bool) -> Rows:
+    def of(cls, binned: Binned, binning: Binning, X: Any, *, random_cuts: bool) -> Rows:
         """Columns for large nodes, and rows for small ones."""
         require(binned.words.nbytes, what="the bins of the training rows")
         cells = np.ascontiguousarray(binned.words.T).view(np.uint8).reshape(-1)
@@ -149,14 +150,20 @@ class Rows:
         return cls(binned.columns, cells, stride, binned.missing, binned.categorical, centers)
 
 
-def _centers(binning: Binning, X: np.ndarray) -> np.ndarray:
+def _centers(binning: Binning, X: Any) -> np.ndarray:
     """A value for each bin, between which random cuts are drawn: halfway between its bounds."""
     centers = np.zeros((binning.n_features, 256))
+    by_column = sp.csc_array(X) if sp.issparse(X) else None
     for j in range(binning.n_features):
         if binning.categorical[j]:
             continue
         cuts = binning.cuts[binning.starts[j] : binning.starts[j + 1]]
-        known = X[:, j][~np.isnan(X[:, j])]
+        if by_column is None:
+            known = X[:, j]
+        else:
+            known = by_column.data[by_column.indptr[j] : by_column.indptr[j + 1]]
+            known = np.append(known, np.zeros(int(len(known) < X.shape[0]), X.dtype))
+        known = known[~np.isnan(known)]
         ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
         middle = (cuts[1:] + cuts[:-1]) / 2
         first, last = (min(ends[0], *cuts[:1]), max(ends[1], *cuts[-1:])) if len(cuts) else (ends[0], ends[1])
@@ -232,6 +239,10 @@ class Grower:
         self.n = rows.columns.shape[1]
         self.cumulative = np.cumsum(weight) if plan.bootstrap and weight is not None else np.empty(0)
         self._tools: list[Tools] = []
+
+    def plant(self, trees: list[Grown], known: LeafForest | None) -> LeafForest:
+        """The trees behind those already known."""
+        return plant(trees, self.target, known) if trees or known is None else known
 
     def grow(self, trees: range, n_jobs: int | None) -> list[Grown]:
         """The trees with these numbers."""

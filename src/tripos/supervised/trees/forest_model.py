@@ -6,10 +6,12 @@ answer(x) = 1 / T sum_t share_t(leaf of x in tree t)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
@@ -18,12 +20,18 @@ from sklearn.utils.validation import check_is_fitted
 from tripos import labels
 from tripos.base import Classifier, Estimator, Regressor
 from tripos.compute.random import generator
+from tripos.data.needs import Needs
 from tripos.labels import class_factors
-from tripos.state import Array, Labels, ListOf, Nested, Number, OneOf
-from tripos.supervised.trees.binning import Binning
+from tripos.state import Array, Flag, Labels, ListOf, Nested, Number, OneOf
+from tripos.supervised.trees.binning import MOST_BINS, Binning
+from tripos.supervised.trees.cart_fit import Limits
+from tripos.supervised.trees.cart_sort import InfiniteCell, sort_columns
+from tripos.supervised.trees.cart_target import class_target, number_target
 from tripos.supervised.trees.columns import Columns
-from tripos.supervised.trees.forest_fit import Grower, Plan, Rows, Target, out_of_bag, plant
-from tripos.supervised.trees.forest_nodes import LeafForest, LeafWalker
+from tripos.supervised.trees.forest_exact import ExactForest, coded, levels_alone
+from tripos.supervised.trees.forest_exact_fit import ExactGrower, Lesson, left_out
+from tripos.supervised.trees.forest_fit import Grower, Plan, Rows, Target, out_of_bag
+from tripos.supervised.trees.forest_nodes import LeafForest
 from tripos.supervised.trees.forest_rows import (
     CRITERION,
     ENTROPY,
@@ -42,15 +50,20 @@ from tripos.supervised.trees.forest_rows import (
     SQUARED,
 )
 from tripos.supervised.trees.limits import LIMITS, columns_tried, rows_meant
+from tripos.supervised.trees.native_input import NATIVE
 from tripos.supervised.trees.nodes import Nodes
-from tripos.supervised.trees.walk import nodes_of
+from tripos.supervised.trees.sparse_rows import learn_sparse
 
 FIXED_SEED = 0  # where random_state is None: a fit can be repeated
+TOO_LARGE = (
+    "Input X contains infinity or a value too large for dtype('float32'), in which exact trees compare cells"
+)
 
 
 class ForestModel(Columns):
     """A forest of trees that are grown independently of one another."""
 
+    needs: ClassVar[Needs] = replace(NATIVE, sparse=True)
     random_cuts: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LIMITS,
@@ -70,10 +83,11 @@ class ForestModel(Columns):
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     }
     state: ClassVar[Mapping[str, Any]] = {
-        "forest_": Nested("LeafForest"),
+        "forest_": OneOf(Nested("LeafForest"), Nested("ExactForest")),
         "n_outputs_": Number("i", low=1),
         "oob_score_": Number("f", optional=True, finite=False),
         "seed_": Number("i", low=0),
+        "weighted_": Flag(optional=True),
     }
     interaction_cst = None
     n_estimators: int
@@ -93,9 +107,10 @@ class ForestModel(Columns):
     ccp_alpha: float
     max_samples: int | float | None
     splits: str
-    forest_: LeafForest  # type: ignore[assignment]
+    forest_: LeafForest | ExactForest  # type: ignore[assignment]
     n_outputs_: int
-    _leaves: LeafWalker
+    weighted_: bool
+    _leaves: Any
 
     # ---- fitting ---------------------------------------------------------------------------------
 
@@ -118,27 +133,67 @@ class ForestModel(Columns):
             self.seed_ = FIXED_SEED if state is None else int(generator(state).integers(1 << 31))
         categorical = self._categorical(X.shape[1])
         weight = self._row_weights(training.y, training.sample_weight)
-        binning = known[0] if known is not None else self._learn_bins(X, training.sample_weight, categorical)
-        rows = Rows.of(self._bin(binning, X), binning, X, random_cuts=self.random_cuts)
+        self.weighted_ = weight is not None or self._balance(training.y) is not None
         plan = self._plan(X, training.y, training.sample_weight, target)
-        grower = Grower(rows, target, plan, weight, self.seed_, note_bags=bool(self.oob_score))
+        binning = known[0] if known is not None else self._learn_bins(X, training.sample_weight, categorical)
+        grower = self._grower(X, training.y, target, plan, weight, binning)
         n_before = known[1].n_trees if known is not None else 0
         grown = grower.grow(range(n_before, self.n_estimators), self.n_jobs)
-        forest = plant(grown, target, known[1]) if grown and known is not None else None
-        if forest is None:
-            forest = plant(grown, target, None) if known is None else known[1]
+        forest = grower.plant(grown, None if known is None else known[1])
         self._set_leaves(binning, forest)
         if self.oob_score:
             bags = [g.in_bag for g in grower.grow(range(n_before), self.n_jobs)] + [g.in_bag for g in grown]
-            self._set_out_of_bag(rows, bags, training.y, training.sample_weight)
+            self._set_out_of_bag(self._left_out(X, bags, grower), training.y, training.sample_weight)
 
-    def _known_trees(self) -> tuple[Binning, LeafForest] | None:
+    def _grower(
+        self, X: Any, y: np.ndarray, target: Target, plan: Plan, weight: np.ndarray | None, binning: Binning
+    ) -> Any:
+        """What grows trees from the training rows."""
+        note_bags = bool(self.oob_score)
+        if self.splits != "exact":
+            rows = Rows.of(self._bin(binning, X), binning, X, random_cuts=self.random_cuts)
+            return Grower(rows, target, plan, weight, self.seed_, note_bags=note_bags)
+        try:
+            marks = binning.categorical if binning.categorical.any() else None
+            columns = sort_columns(coded(binning, X), marks)
+        except InfiniteCell:
+            self._reject_infinite(X)
+            raise ValueError(TOO_LARGE) from None
+        lesson, limits = self._lesson(y, target), self._limits(plan)
+        return ExactGrower(
+            columns, lesson, limits, plan, self.min_weight_fraction_leaf, weight, self.seed_, note_bags=note_bags
+        )  # fmt: skip
+
+    def _limits(self, plan: Plan) -> Limits:
+        """What an exact tree may become."""
+        settings = plan.settings
+        leaf = int(settings[MIN_LEAF])
+        return Limits(
+            min_samples_split=max(int(settings[MIN_SPLIT]), 2 * leaf),
+            min_samples_leaf=leaf,
+            max_depth=self.max_depth,
+            max_features=int(settings[N_TRIED]),
+            max_leaf_nodes=self.max_leaf_nodes,
+            min_impurity_decrease=float(self.min_impurity_decrease),
+            random_splits=self.random_cuts,
+            directions=plan.directions if plan.directions.size else None,
+        )
+
+    def _lesson(self, y: np.ndarray, target: Target) -> Lesson:
+        """What exact trees learn."""
+        raise NotImplementedError
+
+    def _known_trees(self) -> tuple[Binning, Any] | None:
         """The trees that a warm start keeps."""
         for name in ("oob_score_", "oob_decision_function_", "oob_prediction_"):
             self.__dict__.pop(name, None)
         if not (self.warm_start and hasattr(self, "forest_")):
             return None
         known = self.forest_
+        if isinstance(known, ExactForest) != (self.splits == "exact"):
+            raise ValueError(
+                "warm_start: the trees were grown with another setting of splits; use warm_start=False"
+            )
         if self.n_estimators < known.n_trees:
             raise ValueError(
                 f"n_estimators={self.n_estimators} must be larger or equal to len(estimators_)={known.n_trees} when "
@@ -152,7 +207,11 @@ class ForestModel(Columns):
             )
         return self.binning_, known
 
-    def _learn_bins(self, X: np.ndarray, weight: np.ndarray | None, categorical: np.ndarray) -> Binning:
+    def _learn_bins(self, X: Any, weight: np.ndarray | None, categorical: np.ndarray) -> Binning:
+        if self.splits == "exact":
+            return levels_alone(X, categorical)
+        if sp.issparse(X):
+            return learn_sparse(X, weight, categorical=categorical, max_bins=MOST_BINS, seed=self.seed_)
         return Binning.learn(X, weight, categorical=categorical, seed=self.seed_)
 
     def _learned(self, y: np.ndarray) -> Target:
@@ -167,11 +226,6 @@ class ForestModel(Columns):
 
     def _plan(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, target: Target) -> Plan:
         n, F = X.shape
-        if self.splits == "exact":
-            raise ValueError(
-                f"splits='exact' is not available in {type(self).__name__}: splits='binned' is exact for columns of up to "
-                "255 distinct values, and DecisionTree models split exactly"
-            )
         if not self.bootstrap and self.oob_score:
             raise ValueError("Out of bag estimation only available if bootstrap=True")
         if not self.bootstrap and self.max_samples is not None:
@@ -205,10 +259,10 @@ class ForestModel(Columns):
         )
 
     def _criterion(self) -> int:
-        if self.criterion == "absolute_error":
+        if self.criterion == "absolute_error" and self.splits != "exact":
             raise ValueError(
-                "criterion='absolute_error' needs medians, which sums over bins do not give: use 'squared_error', or "
-                "DecisionTreeRegressor(criterion='absolute_error') in BaggingRegressor"
+                "criterion='absolute_error' needs medians, which sums over bins do not give: use splits='exact', or "
+                "criterion='squared_error'"
             )
         return {"entropy": ENTROPY, "log_loss": ENTROPY, "poisson": POISSON}.get(self.criterion, SQUARED)
 
@@ -221,15 +275,24 @@ class ForestModel(Columns):
             return int(self.max_samples)
         return max(1, int(self.max_samples * total))
 
-    def _set_leaves(self, binning: Binning, forest: LeafForest) -> None:
+    def _set_leaves(self, binning: Binning, forest: LeafForest | ExactForest) -> None:
         self.binning_, self.forest_ = binning, forest
         self.baseline_ = np.zeros(forest.n_outputs)  # what answers are added to
-        self._leaves = LeafWalker(forest, binning)
+        self._leaves = forest.walker(binning)
+
+    def _left_out(self, X: Any, bags: list[np.ndarray], grower: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of the answers of the trees that did not draw a row, (n_rows, n_values), and how many those are."""
+        if isinstance(self.forest_, ExactForest):
+            return left_out(self.forest_, self._leaves, X, bags, self.n_jobs)
+        if grower is not None:
+            return out_of_bag(grower.rows, self.forest_, bags, self.n_jobs)
+        rows = Rows.of(self._bin(self.binning_, X), self.binning_, X, random_cuts=False)
+        return out_of_bag(rows, self.forest_, bags, self.n_jobs)
 
     def _set_out_of_bag(
-        self, rows: Rows, bags: list[np.ndarray], y: np.ndarray, w: np.ndarray | None
+        self, found: tuple[np.ndarray, np.ndarray], y: np.ndarray, w: np.ndarray | None
     ) -> None:
-        sums, n_trees = out_of_bag(rows, self.forest_, bags, self.n_jobs)
+        sums, n_trees = found
         if (n_trees == 0).any():
             import warnings
 
@@ -254,7 +317,7 @@ class ForestModel(Columns):
 
     def _after_load(self) -> None:
         Estimator._after_load(self)
-        self._leaves = LeafWalker(self.forest_, self.binning_)
+        self._leaves = self.forest_.walker(self.binning_)
 
     # ---- answers ---------------------------------------------------------------------------------
 
@@ -264,7 +327,9 @@ class ForestModel(Columns):
         out = np.zeros((X.shape[0], self.forest_.n_outputs))
         if not self._leaves.add(X, out, self.n_jobs):
             self._reject_infinite(X)
-        out /= len(self.forest_.starts) - 1
+            if isinstance(self.forest_, ExactForest):
+                raise ValueError(TOO_LARGE)
+        out /= self.forest_.n_trees
         return out
 
     def __sklearn_tags__(self) -> Any:
@@ -318,9 +383,7 @@ class ForestModel(Columns):
 
     def _written(self, values: np.ndarray) -> Nodes:
         """The trees in units of the data; values (n_nodes, n_values) of leaves, of splits the mean of their children."""
-        from dataclasses import replace
-
-        nodes = nodes_of(self.forest_, self.binning_)
+        nodes = self.forest_.written_out(self.binning_)
         leaf, weight = nodes.is_leaf, np.maximum(nodes.weights, 1e-9)
         for i in np.flatnonzero(~leaf)[::-1]:
             a, b = nodes.left[i], nodes.right[i]
@@ -372,6 +435,17 @@ class ForestClassifier(ForestModel, Classifier):
     def _learned(self, y: np.ndarray) -> Target:
         sizes = [len(found) for found in self._by_target()]
         return Target.of_classes(y.reshape(len(y), -1), sizes, entropy=self._criterion() == ENTROPY)
+
+    def _lesson(self, y: np.ndarray, target: Target) -> Lesson:
+        entropy = self._criterion() == ENTROPY
+        codes, sizes = y.reshape(len(y), -1), [len(found) for found in self._by_target()]
+        return Lesson(
+            lambda w: class_target(codes, sizes, "entropy" if entropy else "gini", w),
+            sizes[0] if len(sizes) == 1 else 0,
+            True,
+            entropy,
+            target.n_values,
+        )
 
     def _row_weights(self, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
         subsample = self.class_weight == "balanced_subsample" and self.bootstrap
@@ -437,7 +511,7 @@ class ForestClassifier(ForestModel, Classifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
+        X : array-like, CSR matrix or table of shape (n_rows, n_features)
 
         Returns
         -------
@@ -457,7 +531,7 @@ class ForestClassifier(ForestModel, Classifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
+        X : array-like, CSR matrix or table of shape (n_rows, n_features)
 
         Returns
         -------
@@ -483,8 +557,7 @@ class ForestClassifier(ForestModel, Classifier):
             raise ValueError(f"classes_ are not those of {self.n_outputs_} targets")
         total = sum(len(found) for found in known)
         wanted = 1 if self.n_outputs_ == 1 and total <= 2 else total
-        if self.forest_.n_outputs != wanted or (len(self.forest_.answers) == 0) != (wanted == 1):
-            raise ValueError(f"forest_ answers with {self.forest_.n_outputs} values, not for {total} classes")
+        self.forest_.check_answers(wanted, several=wanted > 1)
 
 
 class ForestRegressor(ForestModel, Regressor):
@@ -520,6 +593,11 @@ class ForestRegressor(ForestModel, Regressor):
         numbers = y.reshape(len(y), -1).astype(np.float64)
         return Target.of_numbers(numbers, poisson=self._criterion() == POISSON)
 
+    def _lesson(self, y: np.ndarray, target: Target) -> Lesson:
+        numbers = y.reshape(len(y), -1).astype(np.float64)
+        criterion = "squared_error" if self.criterion == "friedman_mse" else self.criterion
+        return Lesson(lambda w: number_target(numbers, criterion, w), 0, False, False, target.n_values)
+
     def _score_out_of_bag(
         self, means: np.ndarray, seen: np.ndarray, y: np.ndarray, w: np.ndarray | None
     ) -> None:
@@ -532,7 +610,7 @@ class ForestRegressor(ForestModel, Regressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
+        X : array-like, CSR matrix or table of shape (n_rows, n_features)
 
         Returns
         -------
@@ -548,8 +626,4 @@ class ForestRegressor(ForestModel, Regressor):
 
     def _check_state(self) -> None:
         super()._check_state()
-        several = self.n_outputs_ > 1
-        if self.forest_.n_outputs != self.n_outputs_ or (len(self.forest_.answers) > 0) != several:
-            raise ValueError(
-                f"forest_ answers with {self.forest_.n_outputs} values for {self.n_outputs_} targets"
-            )
+        self.forest_.check_answers(self.n_outputs_, several=self.n_outputs_ > 1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from tripos.compute import kernel
 from tripos.compute.threads import parallel, thread_count
@@ -22,6 +23,7 @@ from tripos.supervised.trees.binning import Binning
 from tripos.supervised.trees.forest_rows import BY_LEVELS as NODE_LEVELS
 from tripos.supervised.trees.forest_rows import CHILD as NODE_CHILD
 from tripos.supervised.trees.forest_rows import FEATURE, GAIN, IMPURITY, SPLIT, VALUE, WEIGHT
+from tripos.supervised.trees.nodes import Nodes
 from tripos.supervised.trees.tree import (
     BY_LEVELS,
     BYTE,
@@ -36,10 +38,12 @@ from tripos.supervised.trees.tree import (
     step,
     walk,
 )
+from tripos.supervised.trees.walk import nodes_of
 
 U = np.uint64
 TOGETHER = 1024  # rows that go through a tree before the next one
 ROWS_PER_PIECE = 1 << 12
+DENSE_CELLS = 1 << 18  # of a block of CSR rows that is written out at a time
 LEFT, LEVELS, ENDS = 1, 2, 4  # marks of a saved node
 
 
@@ -335,6 +339,19 @@ class LeafForest(Forest):
             self.parts, self.ends,
         )  # fmt: skip
 
+    def check_answers(self, n_values: int, *, several: bool) -> None:
+        """Raise unless a leaf answers with so many values, by shares if `several`."""
+        if self.n_outputs != n_values or (len(self.answers) > 0) != several:
+            raise ValueError(f"forest_ answers with {self.n_outputs} values, not {n_values}")
+
+    def walker(self, binning: Binning) -> LeafWalker:
+        """What predicts from cells."""
+        return LeafWalker(self, binning)
+
+    def written_out(self, binning: Binning) -> Nodes:
+        """The form that explaining, printing and drawing read."""
+        return nodes_of(self, binning)
+
     def dense_values(self) -> np.ndarray:
         """What each leaf answers, NaN at splits, (n_nodes, n_outputs)."""
         leaf = self.is_leaf
@@ -358,17 +375,36 @@ class LeafWalker:
             place[used] = np.arange(len(used), dtype=np.uint64)
             words = (words & ~(FEATURES << U(32))) | (place[features] << U(32))
         sizes, marks = np.diff(binning.starts)[used], binning.categorical[used].astype(np.uint8)
+        self._used = used
         self._tables = {
             np.dtype(d): (used, binning.table(d, used), sizes, marks) for d in (np.float32, np.float64)
         }
         self._trees = (words, forest.values, forest.starts, forest.levels, forest.level_bits)
         self._shares = forest.shares
 
-    def add(self, X: np.ndarray, out: np.ndarray, n_jobs: int | None = None) -> bool:
+    def add(self, X: Any, out: np.ndarray, n_jobs: int | None = None) -> bool:
         """Adds the answers of all trees to out (n_rows, n_outputs); False where X holds NaN or infinity."""
+        if sp.issparse(X):
+            return self._add_sparse(X, out, n_jobs)
         n, fixed = len(X), (X, self._tables[X.dtype], self._trees, self._shares)
         if n < 512 or thread_count(n_jobs) == 1:
             return bool(answer_rows(*fixed, 0, n, out))
         size = min(ROWS_PER_PIECE, -(-n // (2 * thread_count(n_jobs))))
         starts = range(0, n, size)
         return all(parallel(lambda s: answer_rows(*fixed, s, min(s + size, n), out), starts, n_jobs))
+
+    def _add_sparse(self, X: Any, out: np.ndarray, n_jobs: int | None) -> bool:
+        """As `add` for CSR: blocks of rows are written out in the columns that the trees use."""
+        finite = bool(np.isfinite(X.data).all())
+        used, n = self._used, X.shape[0]
+        X = X[:, used] if len(used) < X.shape[1] else X
+        table = (np.arange(len(used)), *self._tables[X.dtype][1:])
+        size = min(ROWS_PER_PIECE, max(1, DENSE_CELLS // max(len(used), 1)))
+
+        def piece(s: int) -> None:
+            e = min(s + size, n)
+            block = np.ascontiguousarray(X[s:e].toarray())
+            answer_rows(block, table, self._trees, self._shares, 0, e - s, out[s:e])
+
+        parallel(piece, range(0, n, size), n_jobs)
+        return finite

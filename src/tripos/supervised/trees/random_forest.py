@@ -58,7 +58,8 @@ class RandomForestClassifier(ForestClassifier):
     monotonic_cst : array-like of int or dict, default=None
         1 where answers rise along a column, -1 where they fall, 0 for neither; for two classes the probability of the second.
     splits : {"binned", "exact"}, default="binned"
-        Splits are sought between up to 255 bins a column, which is exact where it has no more distinct values.
+        "binned": splits lie between up to 255 bins a column, which is exact where it has no more distinct values.
+        "exact": between any two values, compared as float32, as in a single tree; slower.
     categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
         Columns that hold categories. "from_dtype": those of strings and categories in a table.
 
@@ -149,8 +150,8 @@ class RandomForestClassifier(ForestClassifier):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
-            NaN is a missing value.
+        X : array-like, CSR matrix or table of shape (n_rows, n_features)
+            NaN is a missing value; what CSR does not store is zero.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
         sample_weight : array-like of shape (n_rows,), optional
             A weight of k counts as k rows.
@@ -177,8 +178,8 @@ class RandomForestRegressor(ForestRegressor):
     n_estimators : int, default=100
         Trees.
     criterion : {"squared_error", "absolute_error", "friedman_mse", "poisson"}, default="squared_error"
-        What a split lowers. For means "friedman_mse" chooses the same splits as "squared_error"; "absolute_error" raises an
-        error that names what has it.
+        What a split lowers. For means "friedman_mse" chooses the same splits as "squared_error"; "absolute_error", whose
+        leaves answer with medians, needs splits="exact".
     max_depth : int or None, default=None
         Splits between the root and a leaf at most; None grows leaves of one class or value.
     min_samples_split : int or float, default=2
@@ -212,7 +213,8 @@ class RandomForestRegressor(ForestRegressor):
     monotonic_cst : array-like of int or dict, default=None
         1 where answers rise along a column, -1 where they fall, 0 for neither.
     splits : {"binned", "exact"}, default="binned"
-        Splits are sought between up to 255 bins a column, which is exact where it has no more distinct values.
+        "binned": splits lie between up to 255 bins a column, which is exact where it has no more distinct values.
+        "exact": between any two values, compared as float32, as in a single tree; slower.
     categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
         Columns that hold categories. "from_dtype": those of strings and categories in a table.
 
@@ -299,8 +301,8 @@ class RandomForestRegressor(ForestRegressor):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features), or table
-            NaN is a missing value.
+        X : array-like, CSR matrix or table of shape (n_rows, n_features)
+            NaN is a missing value; what CSR does not store is zero.
         y : array-like of shape (n_rows,) or (n_rows, n_outputs)
         sample_weight : array-like of shape (n_rows,), optional
             A weight of k counts as k rows.
