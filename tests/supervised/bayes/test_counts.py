@@ -59,7 +59,7 @@ def test_presence_kernels_equal_their_twins():
     class_presence(X, y, w, 0.2, n, count)
     np.testing.assert_allclose(count, own.T @ (X > 0.2))
     n, count = np.zeros(3), np.zeros((3, 6))
-    assert stored_class_presence(S.data, S.indices, S.indptr, y, w, 0.2, n, count)
+    assert stored_class_presence(S.data, S.indices, S.indptr, y, w, 0.2, n, count, np.zeros(6, np.int32))
     np.testing.assert_allclose(count, own.T @ (X > 0.2))
     out, stored = np.empty_like(X), np.empty_like(S.data)
     presence(X, 0.2, out)

@@ -18,8 +18,9 @@ import scipy.sparse as sp
 from sklearn.utils._param_validation import Interval
 
 from tripos.compute import kernel
+from tripos.compute.arrays import kernel_csr
 from tripos.compute.blocks import Block
-from tripos.compute.intrinsics import exp, log, log1p
+from tripos.compute.intrinsics import exp, log
 from tripos.data.needs import Needs
 from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays, summed_arrays
 
@@ -37,19 +38,25 @@ def class_presence(X, y, w, t, n, count):  # type: ignore[no-untyped-def]
             count[k, j] += w[i] * (X[i, j] > t) + 0.0 * X[i, j]
 
 
-@kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], F, f8[::1], f8[:, ::1]")
-def stored_class_presence(data, indices, indptr, y, w, t, n, count):  # type: ignore[no-untyped-def]
-    """As `class_presence` from a CSR matrix without duplicates, t not negative; False where an index points outside."""
+@kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], F, f8[::1], f8[:, ::1], i4[::1]")
+def stored_class_presence(data, indices, indptr, y, w, t, n, count, seen):  # type: ignore[no-untyped-def]
+    """As `class_presence` from a CSR matrix, t not negative; False where an index points outside or a row names a column
+    twice: what was counted until then means nothing. `seen` begins at zero."""
+    width, sound = np.uint64(count.shape[1]), 0.0
     for i in range(y.size):
-        k = y[i]
-        n[k] += w[i]
+        n[y[i]] += w[i]
         if indptr[i] < 0 or indptr[i + 1] > data.size:
             return False
+        weight, of_class = w[i], count[y[i]]
         for s in range(indptr[i], indptr[i + 1]):
             j = np.uint64(indices[s])
-            if j >= np.uint64(count.shape[1]):
+            if j >= width or seen[j] == i + 1:
                 return False
-            count[k, j] += w[i] * (data[s] > t) + 0.0 * data[s]
+            seen[j] = i + 1
+            of_class[j] += weight if data[s] > t else 0.0
+            sound += 0.0 * data[s]
+    if sound != 0.0:
+        count[0, 0] = np.nan
     return True
 
 
@@ -84,7 +91,7 @@ def presence_weights(log_p, never, weights, absent):  # type: ignore[no-untyped-
     for k in range(log_p.shape[0]):
         total = 0.0
         for j in range(log_p.shape[1]):
-            missing = max(log1p(-exp(log_p[k, j])), never)
+            missing = max(log(1.0 - exp(log_p[k, j])), never)
             total += missing
             weights[j, k] = max(log_p[k, j], never) - missing
         absent[k] = total
@@ -179,8 +186,16 @@ class BernoulliNB(CountClassifier):
         if not sp.issparse(block.X):
             class_presence(block.X, block.y, w, t, counts.weight, counts.count)
         else:  # the parts of a duplicated entry count once, by their sum
-            stored_class_presence(*summed_arrays(block.X), block.y, w, t, counts.weight, counts.count)
+            self._count_stored(block, w, t, counts)
         return counts
+
+    def _count_stored(self, block: Block, w: Floats, t: Any, counts: Counts) -> None:
+        """One pass that looks for repeated columns on its way; where there are some, they are summed first."""
+        for arrays in (csr_arrays, kernel_csr):
+            counts.weight[:], counts.count[:] = 0.0, 0.0
+            seen = np.zeros(block.X.shape[1], np.int32)
+            if stored_class_presence(*arrays(block.X), block.y, w, t, counts.weight, counts.count, seen):
+                return
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
         log_p = np.empty_like(counts.count)

@@ -15,9 +15,31 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from tripos.compute import kernel
+from tripos.compute.intrinsics import log
 from tripos.data.needs import Needs
 from tripos.state import Array
-from tripos.supervised.bayes.counts import IMPOSSIBLE, CountClassifier, Counts, Floats, log_shares
+from tripos.supervised.bayes.counts import IMPOSSIBLE, CountClassifier, Counts, Floats
+
+
+@kernel("f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]")
+def complement_weights(count, alpha, everywhere, out):  # type: ignore[no-untyped-def]
+    """everywhere_j = sum_c N_cj and out_kj = -log q_kj; of a class that has all there is, all q are equal."""
+    n_classes, n_features = count.shape
+    for j in range(n_features):
+        everywhere[j] = 0.0
+    for k in range(n_classes):
+        for j in range(n_features):
+            everywhere[j] += count[k, j]
+    for k in range(n_classes):
+        total = 0.0
+        for j in range(n_features):
+            total += everywhere[j] - count[k, j] + alpha[j]
+        log_total = log(total) if total > 0.0 else 0.0
+        for j in range(n_features):
+            mass = everywhere[j] - count[k, j] + alpha[j]
+            mass = 1.0 / n_features if total <= 0.0 else max(mass, 0.0)
+            out[k, j] = min(max(log_total - log(mass), 0.0), -IMPOSSIBLE)
 
 
 class ComplementNB(CountClassifier):
@@ -107,17 +129,15 @@ class ComplementNB(CountClassifier):
         return {"alpha": (1e-3, 10.0, "log"), "norm": [False, True]}
 
     def _log_probabilities(self, counts: Counts, alpha: float | Floats) -> Floats:
-        self.feature_all_ = counts.count.sum(axis=0)
-        log_q = np.empty_like(counts.count)
-        log_shares(self.feature_all_ - counts.count, np.full(log_q.shape[1], alpha), log_q)
-        np.maximum(log_q, IMPOSSIBLE, out=log_q)
-        weights: Floats = (
-            log_q / log_q.sum(axis=1, keepdims=True) if self.norm else np.negative(log_q, out=log_q)
-        )
+        weights = np.empty_like(counts.count)
+        self.feature_all_ = np.empty(weights.shape[1])
+        complement_weights(counts.count, np.full(weights.shape[1], alpha), self.feature_all_, weights)
+        if self.norm:
+            weights /= weights.sum(axis=1, keepdims=True)
         return weights
 
     def _prepare(self) -> None:
-        self._log_p = np.ascontiguousarray(self.feature_log_prob_.T)
+        super()._prepare()
         alone = len(self.class_log_prior_) == 1
         self._offset = self.class_log_prior_ if alone else np.zeros_like(self.class_log_prior_)
 

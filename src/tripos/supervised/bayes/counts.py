@@ -51,20 +51,22 @@ def class_counts(X, y, w, n, count):  # type: ignore[no-untyped-def]
 
 @kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], f8[::1], f8[:, ::1]")
 def stored_class_counts(data, indices, indptr, y, w, n, count):  # type: ignore[no-untyped-def]
-    """As `class_counts`, from a CSR matrix in any order; -1 where an index points outside."""
-    negative = 0
+    """As `class_counts`, from a CSR matrix in any order: 1 if some x is negative, else 0; -1 where an index points
+    outside."""
+    width, least = np.uint64(count.shape[1]), data.dtype.type(0)
     for i in range(y.size):
-        k = y[i]
-        n[k] += w[i]
+        n[y[i]] += w[i]
         if indptr[i] < 0 or indptr[i + 1] > data.size:
             return -1
+        weight, of_class = w[i], count[y[i]]
         for t in range(indptr[i], indptr[i + 1]):
             j = np.uint64(indices[t])
-            if j >= np.uint64(count.shape[1]):
+            if j >= width:
                 return -1
-            count[k, j] += w[i] * data[t]
-            negative += data[t] < 0
-    return negative
+            x = data[t]
+            of_class[j] += weight * x
+            least = min(least, x)
+    return 1 if least < 0 else 0
 
 
 @kernel("f8[:, ::1], f8[::1], f8[:, ::1]")
@@ -81,6 +83,14 @@ def log_shares(mass, alpha, out):  # type: ignore[no-untyped-def]
         else:
             for j in range(alpha.size):
                 out[k, j] = -log(np.float64(alpha.size))
+
+
+@kernel("f8[:, ::1], f8, f8[:, ::1]")
+def turned(weights, least, out):  # type: ignore[no-untyped-def]
+    """out_jk = weights_kj, none below `least`."""
+    for j in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[j, k] = max(weights[k, j], least)
 
 
 @kernel("I[::1], I[::1], i8, i4[::1]")
@@ -244,7 +254,8 @@ class CountClassifier(BayesClassifier):
 
     def _prepare(self) -> None:
         """What predictions read: `_log_p` and `_offset`."""
-        self._log_p = np.ascontiguousarray(np.maximum(self.feature_log_prob_, IMPOSSIBLE).T)
+        self._log_p = np.empty(self.feature_log_prob_.shape[::-1])
+        turned(self.feature_log_prob_, IMPOSSIBLE, self._log_p)
         self._offset = self.class_log_prior_
 
     def _after_load(self) -> None:

@@ -241,8 +241,10 @@ class BayesClassifier(Classifier, abc.ABC):
             require(COPIES * size, what=f"{name} with {n_classes} classes and {training.n_features} features")
         blocks, share = training.blocks, MERGED_SHARE * size / BLOCK_BYTES
         if training.in_memory and share > 1:  # larger blocks, else merging would take longer than counting
-            rows = int(blocks.rows * share)
-            blocks = row_blocks(training.X, training.y, training.sample_weight, rows=rows)
+            n = training.X.shape[0]
+            count = int(n / (blocks.rows * share))
+            count = 1 << max(count, 1).bit_length() - 1  # a power of two: the threads finish together
+            blocks = row_blocks(training.X, training.y, training.sample_weight, rows=-(-n // count))
         return reduce_blocks(partial(self._partial, n_classes=n_classes), _merge, blocks)
 
     # ---- predict -------------------------------------------------------------------------------
