@@ -49,7 +49,10 @@ from tripos.objective.rows import DenseRows, Rows, SparseRows
 from tripos.optimization.dual_kernels import (
     ACTIVE,
     DUAL,
+    ENOUGH,
+    FIRST_SUM,
     IN_SIGHT,
+    SUM,
     WORST,
     ascend,
     duality,
@@ -71,6 +74,7 @@ FIRST_LOOK = 24  # epochs after which the gap is looked at in any case
 SPARSE_LOOKS = 4  # and how many times as many next
 
 SETTLING = 8  # epochs before the first step over the free rows
+TUBE_SETTLING = 48  # the same of a tube, whose free rows are most of them and change for long
 LATER = 24  # the same of squared losses and more than ...
 IN_CACHE = 1_000_000  # ... entries, which a few more epochs often solve
 BETWEEN = 2  # epochs from one step to the next; twice as many while a visit in a step brings less ...
@@ -82,6 +86,7 @@ MOST_PRODUCTS = 60
 RESIDUAL = 0.1  # of conjugate gradients at most, as a share of the gradient
 # Epochs, products and residual where no multiplier meets a bound or a kink, so that all is one linear system.
 SYSTEM = (4, 200, 1e-4)
+LOOSE = 1e-3  # relative gap up to which little violation is enough
 EARLY = 100.0  # times the growth of D at which the gap is looked at, of a step: the next brings far less
 
 
@@ -123,7 +128,7 @@ class Dual:
         squared_norms(self.dense, *self.rows, self.n_features, self.norms)  # type: ignore[call-arg]
         self.order = np.arange(n)
         self.random = np.array([self.seed * 2 + 0x9E3779B97F4A7C15], np.uint64)
-        self.state = np.array([n, np.inf, np.inf, 0.0, np.inf, np.inf, np.inf, np.inf])
+        self.state = np.array([n, np.inf, np.inf, 0.0, *[np.inf] * 6, 0.0])
         self.at_rest = np.zeros(n, np.uint8)
         self.n_epochs = self.visited = 0  # an epoch is as many visits as there are rows
         self.entries = max(1.0, self.data.size / n)
@@ -162,6 +167,8 @@ class Dual:
         """Epochs before the first step over the free rows."""
         if self.system:
             return SYSTEM[0]
+        if not self.kind[0] and not self.kind[1]:
+            return TUBE_SETTLING
         return LATER if self.kind[1] and self.data.size > IN_CACHE else SETTLING
 
     def step(self, most: float, tol: float, share: float) -> bool:
@@ -203,7 +210,13 @@ class Dual:
         return np.append(self.w[:d], self.bias * self.w[d]) if fit_intercept else self.w[:d].copy()
 
     def solve(
-        self, stopping: Stopping, scale: float, fit_intercept: bool, *, patience: float = np.inf
+        self,
+        stopping: Stopping,
+        scale: float,
+        fit_intercept: bool,
+        *,
+        patience: float = np.inf,
+        enough: float = 0.0,
     ) -> Result:
         """Epochs until the gap is within `stopping.precision` of P, or `max_iter`, or `patience` epochs.
 
@@ -211,7 +224,10 @@ class Dual:
         ----------
         scale : float
             What P is multiplied by in the history.
+        enough : float
+            Share of the first epoch's violations at which it ends as well, where the gap is no more than `LOOSE`.
         """
+        self.state[ENOUGH] = enough
         precision = max(stopping.precision, 4.0 * np.finfo(float).eps)
         tol = TIGHTEST * float(np.abs(self.y).max(initial=0.0))
         share = (SURE if self.kind[1] else LESS_SURE) * precision
@@ -232,6 +248,11 @@ class Dual:
             gap = (P - D) / abs(P) if P else 0.0
             stopping.record(step, scale * P, np.array([gap]), self.w)
             ended = step >= most or self.state[WORST] <= tol
+            settled = gap <= LOOSE and self.state[SUM] <= enough * self.state[FIRST_SUM]
+            if settled:
+                precision = max(gap, precision)
+            elif self.state[SUM] <= enough * self.state[FIRST_SUM]:
+                self.state[ENOUGH] *= 0.5
             if gap <= precision or stopping.asked_to_stop or ended:
                 break
             if near:

@@ -22,8 +22,9 @@ LINE = 8  # float64 of a cache line
 SLOWEST = 0.99  # at most this share of an epoch's growth is what the next one is thought to bring
 
 # What `ascend` carries from call to call: rows not left out, pressure from which a row is left out, largest violation
-# of the last epoch if it was one over all rows, the dual objective, its growth in the last epochs, what is in sight.
-ACTIVE, LIMIT, WORST, DUAL, GROWN, BEFORE, EARLIER, IN_SIGHT = range(8)
+# of the last epoch if it was one over all rows, the dual objective, its growth in the last epochs, what is in sight;
+# violations of the first epoch added up, of the last one over all rows, and the share of the first that is enough.
+ACTIVE, LIMIT, WORST, DUAL, GROWN, BEFORE, EARLIER, IN_SIGHT, FIRST_SUM, SUM, ENOUGH = range(11)
 
 
 @kernel
@@ -174,7 +175,8 @@ def ascend(  # type: ignore[no-untyped-def]
     share,
 ):
     """Epochs over the rows that are not left out, until the largest violation of all rows is at most `tol`, or the
-    growth of D in sight at most `share` of D.
+    growth of D in sight at most `share` of D, or the violations of all rows, as they were met, are `state[ENOUGH]`
+    times those of the first epoch.
 
     Returns the number of epochs and of rows visited.
     """
@@ -191,6 +193,7 @@ def ascend(  # type: ignore[no-untyped-def]
         shuffle(order, n_active, seed)
         worst = 0.0
         grown = 0.0
+        violated = 0.0
         whole = n_active == order.size
         k = 0
         while k < n_active:
@@ -241,6 +244,7 @@ def ascend(  # type: ignore[no-untyped-def]
                 else:
                     k += 1
                 continue
+            violated += max(-up if b < upper else 0.0, down if b > lower else 0.0)
             H = max(norms[i] + bend, FLAT)
             z = H * b - G
             z = max(z - epsilon, 0.0) if z > 0.0 else min(z + epsilon, 0.0)
@@ -262,7 +266,11 @@ def ascend(  # type: ignore[no-untyped-def]
         limit = worst
         value += grown
         sight = expected_growth(state, grown)
-        if worst <= tol:
+        if state[FIRST_SUM] == np.inf:
+            state[FIRST_SUM] = violated
+        little = violated <= state[ENOUGH] * state[FIRST_SUM]
+        state[SUM] = violated if whole else np.inf
+        if worst <= tol or little:
             if whole:
                 state[WORST] = worst
                 break

@@ -54,7 +54,9 @@ SAMPLE_SHARE = 0.05
 TASTE = 20  # epochs of dual ascent before the method of multipliers takes over
 ROUNDS = 100
 GAP = 1e-9  # relative duality gap that tol=1e-4 asks for
-KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-6
+KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-6 ...
+TUBE_GAP = 2e-5  # ... and for the tube of a regression at 3e-5 to 3e-4, or at violations of tol times the first:
+TUBE_VIOLATION = 0.3  # of tol, which ends it as well
 SMALL_GAP = 1e-11  # for a kink and few entries: array and CSR, which go different ways, then agree
 SMALL_TEXT = 20_000  # entries, up to which a smaller gap costs little
 TIGHTEST_GAP = 2e-15
@@ -206,10 +208,12 @@ class MarginProblem:
             if few or small:
                 return self._newton(replace(exact, precision=max(0.1 * GAP * share**2, TIGHTEST_GAP)), work)
             return self.dual.solve(exact, 1.0 / self.scale, self.bias > 0.0)
-        patience = TASTE if few else np.inf
+        patience, enough = TASTE if few else np.inf, 0.0
         if not few and self.stored > SMALL_TEXT:
-            exact.precision = max(KINK_GAP * share, TIGHTEST_GAP)
-        first = self.dual.solve(exact, 1.0 / self.scale, self.bias > 0.0, patience=patience)
+            tube = self.loss.code not in SIDED
+            exact.precision = max((TUBE_GAP if tube else KINK_GAP) * share, TIGHTEST_GAP)
+            enough = TUBE_VIOLATION * stopping.tol if tube else 0.0
+        first = self.dual.solve(exact, 1.0 / self.scale, self.bias > 0.0, patience=patience, enough=enough)
         if first.converged or not few or exact.asked_to_stop or first.n_iter >= stopping.max_iter:
             return first
         return self._multipliers(exact, first)

@@ -40,7 +40,8 @@ class LinearSVR(LinearModel, Regressor):
         Half the width of the tube inside which residuals do not count, in units of y.
     tol : float, default=1e-4
         Bounds the duality gap relative to the objective. At 1e-4 that is 1e-9; for the loss with a kink and many
-        columns 1e-7. Smaller in proportion to tol, down to rounding.
+        columns 2e-5, or violations of the rows' optimality that add up to 3e-5 of those at the start, where
+        scikit-learn ends at 1e-4. Smaller in proportion to tol, down to rounding.
     C : float, default=1.0
         Weight of the loss against the penalty.
     loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, default="epsilon_insensitive"
