@@ -24,7 +24,9 @@ class ColumnWalker(Walker):
     def __init__(self, forest: Forest, binning: Binning, columns: np.ndarray) -> None:
         super().__init__(forest, binning)
         used, sizes, marks = self._features
-        self._features = (np.ascontiguousarray(columns[used]), sizes, marks)
+        own = np.ascontiguousarray(columns[used])
+        self._features = (own, sizes, marks)
+        self._one_row = {dtype: (own, *rest[1:]) for dtype, rest in self._one_row.items()}
 
 
 def packed(nodes: Nodes, *, unseen_left: bool = False) -> tuple[Forest, Binning, np.ndarray, np.ndarray]:

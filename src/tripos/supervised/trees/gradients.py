@@ -38,6 +38,7 @@ MOST_REPEATS = (
     2.0**30
 )  # rows that integer weights may stand for; above, weights are rounded with the gradients
 UNWEIGHTED, INTEGER_WEIGHTS, ANY_WEIGHTS = range(3)
+U = np.uint64
 
 
 @kernel("f4[::1], f4[::1], f4[::1], f8[::1], f8[::1]")
@@ -53,6 +54,20 @@ def add_totals(loss, slope, curvature, weight, totals):  # type: ignore[no-untyp
     totals[0] += L
     totals[1] += G
     totals[2] += H
+
+
+@kernel("f4[:, ::1], i8[::1], i8, f4[:, ::1], f4[:, ::1]")
+def softmax_derivatives(p, y, start, slopes, curvatures):  # type: ignore[no-untyped-def]
+    """p_k - 1 for a row's class k, else p_k, and p_k (1 - p_k), of the rows from `start` on."""
+    one = np.float32(1)
+    for k in range(p.shape[0]):
+        here = p[k]
+        slope, curvature = slopes[k, start : start + y.size], curvatures[k, start : start + y.size]
+        for i in range(U(y.size)):
+            slope[i] = here[i]
+            curvature[i] = here[i] * (one - here[i])
+    for i in range(U(y.size)):
+        slopes[U(y[i]), U(start) + i] -= one
 
 
 def mean_loss(loss: Loss, y: np.ndarray, scores: np.ndarray, weight: np.ndarray | None) -> float:
@@ -155,9 +170,7 @@ class Gradients:
         if isinstance(self.loss, SoftmaxLoss):
             p = np.empty((len(self.scores), len(y)), np.float32)
             softmax_rows(np.ascontiguousarray(self.scores[:, rows]), y, loss, p)
-            np.multiply(p, 1 - p, out=self.curvatures[:, rows])
-            p[y, np.arange(len(y))] -= 1
-            self.slopes[:, rows] = p
+            softmax_derivatives(p, y, start, self.slopes, self.curvatures)
         for k in range(len(totals)):
             slope, curvature = self.slopes[k, rows], self.curvatures[k, rows]
             if isinstance(self.loss, PointwiseLoss):

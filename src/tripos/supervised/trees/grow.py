@@ -360,6 +360,8 @@ class Grown:
         Of the leaves, rate included.
     rows : uint32 ndarray
         The rows in the order of the leaves.
+    n_rows : int
+        How many the leaves hold.
     """
 
     nodes: np.ndarray
@@ -368,6 +370,7 @@ class Grown:
     leaves: np.ndarray
     values: np.ndarray
     rows: np.ndarray
+    n_rows: int
 
     def rows_of(self, k: int) -> np.ndarray:
         """The rows of leaf k."""
@@ -380,10 +383,11 @@ class Grown:
 
     def add_to(self, scores: np.ndarray) -> None:
         """Adds the leaves' values to the scores (float32) of their rows."""
-        n = int(self.leaves[:, END].max())
-        parts = thread_count() if n >= PARALLEL_ROWS else 1
-        edges = np.linspace(0, n, parts + 1).astype(np.int64).tolist()
         what = (len(self.leaves), self.leaves, self.rows, self.values, scores)
+        if self.n_rows < PARALLEL_ROWS:
+            add_values(*what, 0, self.n_rows)
+            return
+        edges = np.linspace(0, self.n_rows, thread_count() + 1).astype(np.int64).tolist()
         parallel(lambda piece: add_values(*what, *piece), list(zip(edges[:-1], edges[1:], strict=True)))
 
 
@@ -462,6 +466,7 @@ class Grower:
         self._all = np.arange(data.n_rows, dtype=np.uint32)
         self._values = np.empty(most)
         self._set(most, slots)
+        self._kernel, self._arguments = (grow_plain if self._plain() else grow), tuple(self.memory.values())
 
     def _set(self, most: int, slots: int) -> None:
         how, integers, numbers = self.how, self.memory["integers"], self.memory["numbers"]
@@ -525,23 +530,22 @@ class Grower:
         leaf[END], leaf[SLOT], leaf[FEATURE] = n, -1, -1
         limits[GAIN], limits[LEAST], limits[MOST] = 0.0, -np.inf, np.inf
         memory["member"][0] = 1
+        several = thread_count() > 1
         integers[COUNTED], integers[SUBSET], integers[SEED] = counted, rows is not None, seed
-        integers[WORK] = PARALLEL_WORK if thread_count() > 1 else 50 * PARALLEL_WORK
-        integers[PART_ROWS] = PARALLEL_ROWS if thread_count() > 1 else 1 << 40
+        integers[WORK] = PARALLEL_WORK if several else 50 * PARALLEL_WORK
+        integers[PART_ROWS] = PARALLEL_ROWS if several else 1 << 40
         numbers[G_UNIT], numbers[H_UNIT] = units
         numbers[SMOOTHING] = self.how.smoothing * mean_hessian
         numbers[SUPPORT] = self.how.support * mean_hessian
         memory["features"][USABLE] = 1 if usable is None else usable
-        arguments = tuple(memory.values())
-        kernel = grow_plain if self._plain(usable) else grow
-        while kernel(*arguments):
+        while self._kernel(*self._arguments):
             if state[PHASE] == PARTED:
                 self._part_asked(state)
             else:
                 self._add_asked(state)
-        return self._grown(int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
+        return self._grown(n, int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
 
-    def _plain(self, usable: np.ndarray | None) -> bool:
+    def _plain(self) -> bool:
         """Whether the tree needs neither categories nor constraints nor drawn features."""
         integers, p = self.memory["integers"], self.binned.n_features
         drawn = min(integers[N_TRIED], integers[N_LEVEL]) < p
@@ -563,7 +567,7 @@ class Grower:
         h, counting = memory["histograms"][state[ASK_SLOT]], bool(state[ASK_COUNTS])
         histogram(memory["words"], rows, memory["packed"], start, end, h, counting=counting)
 
-    def _grown(self, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
+    def _grown(self, n: int, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
         memory = self.memory
         leaves, nodes, numbers = memory["leaves"], memory["nodes"], memory["node_numbers"]
         value_leaves(
@@ -576,4 +580,5 @@ class Grower:
             leaves=leaves[:n_leaves],
             values=self._values[:n_leaves],
             rows=memory["rows"],
+            n_rows=n,
         )

@@ -66,10 +66,11 @@ class TreeModel(Understood, NativeInput):
 
     def _add_trees(self, X: Any, out: np.ndarray, first: int = 0, last: int | None = None) -> None:
         """Adds the trees first <= t < last to out (n_rows, n_outputs)."""
-        finite = add_sparse(self._walker, X, out, first, last) if sp.issparse(X) else None
-        if finite is None:
+        if isinstance(X, np.ndarray):
             finite = self._walker.add(X, out, first, last)
-        if not finite or (sp.issparse(X) and np.isinf(X.data).any()):
+        else:
+            finite = add_sparse(self._walker, X, out, first, last) and not np.isinf(X.data).any()
+        if not finite:
             self._reject_infinite(X)
 
     def _n_seen(self) -> int:
@@ -81,8 +82,7 @@ class TreeModel(Understood, NativeInput):
     def _scores(self, X: Any) -> np.ndarray:
         """F of each row, float64 of shape (n_rows, n_outputs)."""
         X = self._input(X)
-        out = np.empty((X.shape[0], self.baseline_.size))
-        out[:] = self.baseline_
+        out = self.baseline_[None].repeat(X.shape[0], axis=0)
         self._add_trees(X, out)
         return out
 

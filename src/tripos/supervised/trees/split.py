@@ -316,6 +316,28 @@ def spread(lane, features, j, total, h):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def indicator_cut(  # type: ignore[no-untyped-def]
+    lane, counts, features, j, total, n_rows, integers, numbers, exact, least_hessian
+):
+    """What a column of two bins gains by its one cut, as `gains_of_cuts` has it, and the sum of its first bin."""
+    zero, least = np.float32(0), np.float32(least_hessian / numbers[H_UNIT])
+    penalty, alpha = largest_penalty(numbers), np.float32(numbers[ALPHA] / numbers[G_UNIT])
+    code, bundled = features[FIRST, j], features[REST, j] >= 0  # the first bin is a bundled indicator's rest
+    left = total - lane[code] if bundled else lane[0]
+    right = total - left
+    if exact:
+        rows = n_rows - counts[code] if bundled else counts[0]
+        if rows < integers[MIN_ROWS] or n_rows - rows < integers[MIN_ROWS]:
+            return zero, left
+    hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
+    if min(hl, hr) < least:
+        return zero, left
+    gl = max(np.float32(abs(np.int32(left >> 32))) - alpha, zero)
+    gr = max(np.float32(abs(np.int32(right >> 32))) - alpha, zero)
+    return sum_of_gains(gl, hl + penalty, gr, hr + penalty), left
+
+
+@kernel
 def best_split(  # type: ignore[no-untyped-def]
     h, counts, exact, features, allowed, integers, numbers, leaf, limits, levels, room
 ):  # fmt: skip
@@ -331,14 +353,17 @@ def best_split(  # type: ignore[no-untyped-def]
             continue
         o = 256 * features[LANE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
-        if features[REST, j] >= 0:
+        indicator = n_bins == 2 and not missing and not (features[CATEGORICAL, j] or integers[BOUNDED])
+        if features[REST, j] >= 0 and not indicator:
             spread(hj, features, j, total, sums)
             hj = sums
             if exact:
                 spread(cj, features, j, n_rows, rows)
                 cj = rows
         where, side = 0, 0
-        if features[CATEGORICAL, j]:
+        if indicator:
+            gain, left = indicator_cut(hj, cj, features, j, total, n_rows, integers, numbers, exact, least)
+        elif features[CATEGORICAL, j]:
             gain, left = scan_category(
                 hj,
                 cj,
@@ -383,16 +408,21 @@ def best_number(h, counts, exact, features, integers, numbers, leaf, limits, roo
             continue
         o = 256 * features[LANE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
-        if features[REST, j] >= 0:
+        indicator = n_bins == 2 and not missing
+        if features[REST, j] >= 0 and not indicator:
             spread(hj, features, j, total, sums)
             hj = sums
             if exact:
                 spread(cj, features, j, n_rows, rows)
                 cj = rows
-        gain, where, side, left = scan_plain_number(
-            hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least, best, prefix,
-            gains,
-        )  # fmt: skip
+        where, side = 0, 0
+        if indicator:
+            gain, left = indicator_cut(hj, cj, features, j, total, n_rows, integers, numbers, exact, least)
+        else:
+            gain, where, side, left = scan_plain_number(
+                hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least, best,
+                prefix, gains,
+            )  # fmt: skip
         if gain > best:
             best = gain
             leaf[FEATURE], leaf[BIN], leaf[MISSING_LEFT], leaf[LEFT_TOTAL] = j, where, side, left

@@ -290,4 +290,4 @@ class SymmetricGrower:
         numbers = np.zeros((len(nodes), N_NODE_NUMBERS))
         numbers[:, SPLIT_GAIN] = self.gains
         numbers[leaves[:, NODE], VALUE] = values
-        return Grown(nodes, numbers, np.empty((0, 4), np.uint64), leaves, values, self.rows)
+        return Grown(nodes, numbers, np.empty((0, 4), np.uint64), leaves, values, self.rows, len(self.rows))

@@ -411,6 +411,9 @@ class Walker:
         self._features = (used, sizes, marks)
         self._tables = {np.dtype(d): binning.table(d, used) for d in (np.float32, np.float64)}
         self._trees = (words, forest.values, forest.starts, forest.levels, forest.level_bits)
+        self._one_row = {
+            dtype: (used, table, sizes, marks, *self._trees) for dtype, table in self._tables.items()
+        }
         self._marked: Marked | None = None  # made for the first prediction of many rows
 
     def narrow(self) -> tuple[Walker, np.ndarray]:
@@ -418,12 +421,15 @@ class Walker:
         used, sizes, marks = self._features
         walker = copy(self)
         walker._features = (np.arange(len(used)), sizes, marks)
+        walker._one_row = {dtype: (walker._features[0], *rest[1:]) for dtype, rest in self._one_row.items()}
         return walker, used
 
     def add(self, X: np.ndarray, out: np.ndarray, first: int = 0, last: int | None = None) -> bool:
         """Adds the trees first <= t < last to out (n_rows, n_outputs); False where X holds NaN or infinity."""
-        used, sizes, marks = self._features
         n, last = len(X), self.forest.n_trees if last is None else last
+        if n == 1:
+            return bool(predict_row(X, *self._one_row[X.dtype], first, last, out))
+        used, sizes, marks = self._features
         cells = (X, used, self._tables[X.dtype], sizes, marks)
         if n >= MANY_ROWS and Marked.fits(self._trees[2]):
             if self._marked is None:
@@ -436,8 +442,6 @@ class Walker:
                 parallel(lambda s: small.add(cells, first, last, s, min(s + ROWS_PER_PIECE, n), out), starts)
             )
         fixed = (*cells, *self._trees, first, last)
-        if n == 1:
-            return bool(predict_row(*fixed, out))
         if n < 2 * ROWS_PER_PIECE or thread_count() == 1:
             return bool(predict_rows(*fixed, 0, n, out))
         starts = range(0, n, ROWS_PER_PIECE)
