@@ -491,9 +491,18 @@ class HistGradientBoostingRegressor(HistogramBoosting, Regressor):
             yield self._mean(scores.reshape(-1))
 
 
+FIRST, SECOND = np.zeros(1, np.intp), np.ones(1, np.intp)  # positions of classes, to be read only
+for position in (FIRST, SECOND):
+    position.flags.writeable = False
+
+
 def most_probable(scores: np.ndarray) -> np.ndarray:
     """The position of the most probable class."""
-    return (scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
+    if scores.shape[1] > 1:
+        return scores.argmax(axis=1)
+    if len(scores) == 1:  # a row by itself waits for each of NumPy's calls
+        return SECOND if scores.item() > 0 else FIRST
+    return (scores[:, 0] > 0).astype(np.intp)
 
 
 def squeezed(scores: np.ndarray) -> np.ndarray:
