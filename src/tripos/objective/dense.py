@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.products import add_half_product, mirror_lower
 from tripos.objective.losses import common_rows, pointwise_rows, softmax_rows
 
 # Half of a small L2. On 50 columns 256 rows (106 KB) took 125 ms where 512 took 158: the block must stay
@@ -111,9 +112,9 @@ def _make_pointwise_pass(common: int) -> Any:
                 scaled = np.empty((m, d + 1), X.dtype)
                 bent = scale_bent_rows(block, curvature, scaled)
                 if bent:
-                    product = np.dot(scaled[:bent].T, scaled[:bent])
-                    for j in range(d + 1):
-                        add_to(hessian[j], product[j])
+                    add_half_product(scaled[:bent], hessian)
+        if hessian.size:
+            mirror_lower(hessian)
         return value
 
     return pointwise_pass

@@ -30,12 +30,11 @@ from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block, Blocks, row_blocks
 from tripos.compute.budget import require
 from tripos.compute.executor import reduce_blocks
+from tripos.compute.products import add_half_product, mirror_lower
 from tripos.objective.dense import rows_in_cache
 
-# BLAS computes a whole product from inside a kernel, and half of it (syrk) through NumPy, which costs Python
-# a few microseconds per piece. On 1M x 50 the kernel takes 125 ms and NumPy 134; on 200k x 200 it is 359
-# against 223.
-WIDE = 96
+# From so many columns on NumPy multiplies larger pieces than stay in the cache beside their copies.
+WIDE = 160
 VERY_WIDE = 512  # one product over all rows by BLAS's threads: a scatter per block would outgrow X
 ROWS_PER_COLUMN = 8  # rows of a block per column: merging a scatter costs no more than an eighth of making it
 PIECE_BYTES = 1 << 25
@@ -108,10 +107,8 @@ def narrow_scatter(X, Y, s, shift, total):  # type: ignore[no-untyped-def]
     for start in range(0, n, rows):
         Z = np.empty((min(rows, n - start), D), shift.dtype)
         shifted_rows(X, Y, s, start, shift, Z)
-        product = np.dot(Z.T, Z)
-        for j in range(D):
-            for l in range(D):
-                total[j, l] += product[j, l]
+        add_half_product(Z, total)
+    mirror_lower(total)
 
 
 def _very_wide_scatter(

@@ -72,12 +72,16 @@ def test_exposure_by_the_name_of_a_streamed_column_is_that_of_the_rows_in_memory
     blocks = tripos.scan(path, target="claims", columns=["a", "years", "b", "c"], rows=1000)
     whole = PoissonRegressor(alpha=0.01, tol=1e-8).fit(X, targets["count"], exposure=years)
     for exposure in ("years", years):
-        source = blocks if isinstance(exposure, str) else tripos.scan(path, target="claims", columns=list("abc"))
+        source = (
+            blocks if isinstance(exposure, str) else tripos.scan(path, target="claims", columns=list("abc"))
+        )
         streamed = PoissonRegressor(alpha=0.01, tol=1e-8).fit(source, exposure=exposure)
         assert list(streamed.feature_names_in_) == list("abc")
         np.testing.assert_allclose(streamed.coef_, whole.coef_, rtol=1e-9, atol=1e-9)
     with pytest.raises(ValueError, match="exposure='year' is no column of the blocks"):
         PoissonRegressor().fit(blocks, exposure="year")
-    frame = pl.read_parquet(path).with_columns(years=pl.when(pl.col("a") == X[4321, 0]).then(0.0).otherwise(1.0))
+    frame = pl.read_parquet(path).with_columns(
+        years=pl.when(pl.col("a") == X[4321, 0]).then(0.0).otherwise(1.0)
+    )
     with pytest.raises(ValueError, match="exposure must be larger than 0.*row 4321"):
         PoissonRegressor().fit(tripos.scan(frame, target="claims", rows=1000), exposure="years")

@@ -20,9 +20,10 @@ from tripos.compute.arrays import kernel_array
 from tripos.compute.blocks import Block, Blocks, default_rows, row_blocks
 from tripos.compute.budget import require
 from tripos.compute.executor import reduce_blocks
+from tripos.compute.products import add_half_product, mirror_lower
 from tripos.objective.dense import rows_in_cache
 
-WIDE = 96  # columns from which half a product through NumPy beats a whole one inside a kernel
+WIDE = 160  # columns from which larger pieces through NumPy beat those that stay in the cache
 PIECE = 1024  # rows of a product through NumPy, at least
 SMALL = 1 << 24
 COPIES = 8  # of the statistics that lie in memory at once while blocks are merged
@@ -115,10 +116,8 @@ def class_scatter(X, s, order, begin, end, shift, total, sums):  # type: ignore[
     for start in range(begin, end, rows):
         Z = np.empty((min(rows, end - start), d))
         gather_rows(X, s, order, start, shift, Z, sums)
-        product = np.dot(Z.T, Z)
-        for j in range(d):
-            for l in range(d):
-                total[j, l] += product[j, l]
+        add_half_product(Z, total)
+    mirror_lower(total)
 
 
 @kernel("F[:, ::1], i8[::1], F[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1]")
@@ -137,10 +136,8 @@ def pooled_scatter(X, y, s, shift, total, sums, weight):  # type: ignore[no-unty
                 v = X[start + i, j] - shift[k, j]
                 sums[k, j] += a * v
                 Z[i, j] = root * v
-        product = np.dot(Z.T, Z)
-        for j in range(d):
-            for l in range(d):
-                total[j, l] += product[j, l]
+        add_half_product(Z, total)
+    mirror_lower(total)
 
 
 def block_moments(block: Block, n_classes: int, *, pooled: bool) -> ClassMoments:

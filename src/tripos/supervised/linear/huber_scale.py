@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.products import add_half_product, mirror_lower
 from tripos.compute.executor import reduce_blocks
 from tripos.objective.dense import add_to, rows_in_cache
 from tripos.objective.rows import DenseRows, Rows, SparseRows
@@ -97,9 +98,9 @@ def huber_pass(X, y, s, w, b, sigma, epsilon, sums, hessian):  # type: ignore[no
                     U[i, j] = root[i] * block[i, j]
                 U[i, d] = root[i]
                 U[i, d + 1] = root[i] * z[i]
-            product = np.dot(U.T, U)
-            for j in range(d + 2):
-                add_to(hessian[j], product[j])
+            add_half_product(U, hessian)
+    if hessian.size:
+        mirror_lower(hessian)
 
 
 @kernel("F[::1], I[::1], I[::1], F[::1], F[::1], F[::1], F, F, F, f8[::1], f8[:, ::1]")
