@@ -235,6 +235,8 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         return self
 
     def _checked(self, X: Any, *, reset: bool) -> npt.NDArray[Any]:
+        if not reset and self._needs_no_checks(X):
+            return X.copy() if self.copy else X  # type: ignore[no-any-return]
         array: npt.NDArray[Any] = validate_data(
             self,
             X,
@@ -247,6 +249,24 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         )
         return array
 
+    def _needs_no_checks(self, X: Any) -> bool:
+        """Whether `validate_data` would only find what it expects, which takes longer than filling a row."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype == self._fit_X.dtype
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and X.flags.carray
+            and "feature_names_in_" not in self.__dict__
+            and is_scalar_nan(self.missing_values)
+            and not np.isinf(X).any()
+        )
+
+    def _missing(self, X: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        mask = np.isnan(X) if is_scalar_nan(self.missing_values) else _get_mask(X, self.missing_values)
+        return np.asarray(mask, dtype=bool)
+
     def _with_nan(self, X: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
         return X if is_scalar_nan(self.missing_values) else np.where(mask, X.dtype.type(np.nan), X)
 
@@ -254,7 +274,7 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         """The rows by columns, which cells are there, and the means for cells without donors."""
         from sklearn.impute import MissingIndicator
 
-        mask = _get_mask(self._fit_X, self.missing_values)
+        mask = self._missing(self._fit_X)
         X = kernel_array(self._with_nan(self._fit_X, mask))
         present, bits = _packed(X)
         self._valid = present.any(axis=0)
@@ -293,7 +313,7 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "_fit_X")
         X = self._checked(X, reset=False)
-        mask = _get_mask(X, self.missing_values)
+        mask = self._missing(X)
         # the mask goes in as a matrix of its own: a filled cell may by chance be what stands for a missing one
         indicated = None if self.indicator_ is None else mask[:, self.indicator_.features_]
         asked = mask & self._valid
@@ -339,7 +359,7 @@ class KNNImputer(TransformerMixin, BaseEstimator):
             fill(self._columns, missing[own], D, I, W, self._means, filled[own])
 
         pieces = range(0, len(rows), size)
-        if callable(self.weights) or callable(self.metric):
+        if callable(self.weights) or callable(self.metric) or len(pieces) == 1:
             for first in pieces:
                 work(first)
         else:

@@ -250,6 +250,8 @@ class KDTree:
         """All rows within `radius` of each query, the boundary included."""
         Q = kernel_array(Q, np.float64)
         limit = self.metric.reduce(radius)
+        if len(Q) == 1:
+            return self._within_of_one(Q, limit)
 
         def work(start: int) -> tuple[Indices, Indices, Floats]:
             stop = min(start + PIECE, len(Q))
@@ -277,6 +279,19 @@ class KDTree:
         found = Found.gather(len(Q), parallel(work, range(0, len(Q), PIECE), n_jobs))
         self.metric.finish(found.distances)
         return found
+
+    def _within_of_one(self, Q: Floats, limit: float) -> Found:
+        nodes, out, room = np.empty(DEEPEST, np.int64), np.empty(self._leaf), 1024
+        what: Any = (*self._tree, self.metric.code, self.metric.p, limit, Q, 0, 1, nodes, out)
+        while True:
+            query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
+            count = within_in_tree(*what, query, row, distance)
+            if count <= room:
+                break
+            room = count
+        order, starts = np.argsort(row[:count]), np.zeros(2, np.int64)
+        starts[1] = count
+        return Found(starts, row[order], self.metric.finish(distance[order]))
 
     @property
     def _tree(self) -> tuple[npt.NDArray[Any], Indices, Indices, Floats]:

@@ -433,45 +433,47 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighbors):
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class with the most votes, shape (n_queries,) or (n_queries, n_outputs); None as in
         `KNeighborsClassifier.predict`."""
-        probabilities = self.predict_proba(X)
-        tables = probabilities if self.outputs_2d_ else [probabilities]
+        tables, silent = self._shares(X)
         said = self._label_of_most(tables)
-        for t, table in enumerate(tables):
-            nobody = ~table.any(axis=1)
-            if nobody.any() and self.outlier_label_ is not None:
-                (said[:, t] if self.outputs_2d_ else said)[nobody] = self.outlier_label_[t]
+        if silent and self.outlier_label_ is not None:
+            for t, table in enumerate(tables):
+                (said[:, t] if self.outputs_2d_ else said)[~table.any(axis=1)] = self.outlier_label_[t]
         return said
 
     def predict_proba(self, X: Any) -> Any:
         """Shares of the votes, shape (n_queries, n_classes); a list of such arrays for several targets."""
-        check_is_fitted(self)
+        tables, _ = self._shares(X)
+        return tables if self.outputs_2d_ else tables[0]
+
+    def _shares(self, X: Any) -> tuple[list[Floats], int]:
+        """Shares of the votes for each target, and for how many queries of the last one nothing counts."""
         found = self._within(X, self.radius)
-        counts = np.diff(found.starts)
-        outliers = np.flatnonzero(counts == 0)
-        if outliers.size and self.outlier_label_ is None:
+        W = votes.flat_weights(found.distances, found.starts, self.weights)
+        tables, silent = [], 0
+        for t, (classes, codes) in enumerate(self._outputs):
+            table = np.empty((len(found.starts) - 1, len(classes)))
+            silent = votes.flat_shares(found.starts, found.indices, codes, W, table)
+            if silent:
+                self._vote_for_outliers(np.flatnonzero(np.diff(found.starts) == 0), t, table)
+            tables.append(table)
+        return tables, silent
+
+    def _vote_for_outliers(self, outliers: Indices, t: int, table: Floats) -> None:
+        """What is said of queries with nobody in the radius, as shares of the t-th target."""
+        if not outliers.size:
+            return
+        if self.outlier_label_ is None:
             raise ValueError(
                 f"No neighbors found for test samples {outliers[:20]}: use a larger radius, give an outlier_label, "
                 "or leave these rows out"
             )
-        W = votes.flat_weights(found.distances, found.starts, self.weights)
-        query = np.repeat(np.arange(len(counts)), counts)
-        tables = []
-        for t, (classes, codes) in enumerate(self._outputs):
-            cell = query * len(classes) + codes[found.indices]
-            table = np.bincount(cell, weights=W, minlength=len(counts) * len(classes)).reshape(
-                len(counts), -1
+        known = np.flatnonzero(self._outputs[t][0] == self.outlier_label_[t])
+        if known.size:
+            table[outliers, known[0]] = 1.0
+        else:
+            warnings.warn(
+                f"Outlier label {self.outlier_label_[t]!r} is not in training classes. All class probabilities "
+                "of outliers will be assigned with 0.",
+                DataWarning,
+                stacklevel=4,
             )
-            if self.outlier_label_ is not None and outliers.size:
-                known = np.flatnonzero(classes == self.outlier_label_[t])
-                if known.size:
-                    table[outliers, known[0]] = 1.0
-                else:
-                    warnings.warn(
-                        f"Outlier label {self.outlier_label_[t]!r} is not in training classes. All class probabilities "
-                        "of outliers will be assigned with 0.",
-                        DataWarning,
-                        stacklevel=2,
-                    )
-            total = table.sum(axis=1, keepdims=True)
-            tables.append(table / np.where(total == 0.0, 1.0, total))
-        return tables if self.outputs_2d_ else tables[0]

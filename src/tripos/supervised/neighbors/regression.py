@@ -274,18 +274,14 @@ class RadiusNeighborsRegressor(NeighborsRegressor, RadiusNeighbors):
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The mean over the rows in the radius, NaN (with a warning) where there are none; shape (n_queries,) or
         (n_queries, n_outputs)."""
-        check_is_fitted(self)
         found = self._within(X, self.radius)
-        counts = np.diff(found.starts)
         W = votes.flat_weights(found.distances, found.starts, self.weights)
-        query, n = np.repeat(np.arange(len(counts)), counts), len(counts)
-        total = np.bincount(query, weights=W, minlength=n)
-        sums = [np.bincount(query, weights=W * y[found.indices], minlength=n) for y in self._targets.T]
-        with np.errstate(invalid="ignore"):
-            out = np.stack(sums, axis=1) / total[:, None]
-        if not counts.all():
+        y = self._targets
+        out = np.empty((len(found.starts) - 1, y.shape[1]))
+        lonely = votes.flat_means(found.starts, found.indices, y, W, out)
+        if lonely:
             warnings.warn(
-                f"{int((counts == 0).sum())} samples have no neighbors within the radius {self.radius}; predicting NaN "
+                f"{lonely} samples have no neighbors within the radius {self.radius}; predicting NaN "
                 "for them: use a larger radius",
                 DataWarning,
                 stacklevel=2,

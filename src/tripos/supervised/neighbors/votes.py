@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tripos.compute import kernel
 from tripos.geometry.distances import Floats
 
-NO_WEIGHTS = np.empty((0, 0))
+NO_WEIGHTS, NO_FLAT_WEIGHTS = np.empty((0, 0)), np.empty(0)
 
 
 @kernel("f8[:, ::1], f8[:, ::1]", strict=True)
@@ -65,6 +65,42 @@ def means(I, y, W, out):  # type: ignore[no-untyped-def]
                 total += w * np.float64(y[I[j, s], t])
                 weight += w
             out[j, t] = total / weight
+
+
+@kernel("i8[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1]", strict=True)
+def flat_shares(starts, indices, codes, W, shares):  # type: ignore[no-untyped-def]
+    """Shares of the votes of the rows found in a radius, indices[starts[j]:starts[j + 1]] for query j; without weights
+    each counts 1. Returns for how many queries nothing counts: their shares are zero."""
+    silent = 0
+    for j in range(shares.shape[0]):
+        for c in range(shares.shape[1]):
+            shares[j, c] = 0.0
+        for s in range(starts[j], starts[j + 1]):
+            shares[j, codes[indices[s]]] += W[s] if W.size else 1.0
+        total = 0.0
+        for c in range(shares.shape[1]):
+            total += shares[j, c]
+        silent += total == 0.0
+        for c in range(shares.shape[1]):
+            shares[j, c] = shares[j, c] / total if total != 0.0 else 0.0
+    return silent
+
+
+@kernel("i8[::1], i8[::1], F[:, ::1], f8[::1], f8[:, ::1]", strict=True)
+def flat_means(starts, indices, y, W, out):  # type: ignore[no-untyped-def]
+    """out_jt = weighted mean of the t-th target of the rows found, NaN where there are none; returns how often."""
+    lonely = 0
+    for j in range(out.shape[0]):
+        lonely += starts[j] == starts[j + 1]
+        for t in range(y.shape[1]):
+            total = 0.0
+            weight = 0.0
+            for s in range(starts[j], starts[j + 1]):
+                w = W[s] if W.size else 1.0
+                total += w * np.float64(y[indices[s], t])
+                weight += w
+            out[j, t] = total / weight
+    return lonely
 
 
 @kernel("i8[:, ::1], i8[::1], i8[::1], f8[:, ::1], f8[::1], i8[::1]", strict=True)
@@ -129,9 +165,9 @@ def check_some_weight(W: Floats) -> None:
 
 
 def flat_weights(distances: Floats, starts: npt.NDArray[np.int64], weights: Any) -> Floats:
-    """The same for rows in a radius: one weight per found row, shape (n_found,)."""
+    """The same for rows in a radius: one weight per found row, shape (n_found,); none where all count the same."""
     if weights is None or weights == "uniform":
-        return np.ones(len(distances))
+        return NO_FLAT_WEIGHTS
     lists = [distances[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
     if weights != "distance":
         as_objects = np.empty(len(lists), dtype=object)

@@ -23,6 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from tripos import plotting
+from tripos.compute import kernel
 from tripos.errors import DataWarning
 from tripos.geometry.distances import Floats, Indices
 from tripos.state import Array, Number
@@ -51,6 +52,19 @@ def _for_training_rows(model: LocalOutlierFactor) -> bool:
         "fit_predict is not available when novelty=True: a model of new rows does not judge those it was made from; "
         "use novelty=False"
     )
+
+
+@kernel("f8[:, ::1], i8[:, ::1], f8[::1], f8[::1], f8[::1]", strict=True)
+def factors(D, I, reach, lrd, out):  # type: ignore[no-untyped-def]
+    """out_j = -LOF of new rows by their neighbours' distances and indices."""
+    for j in range(D.shape[0]):
+        far = 0.0
+        dense = 0.0
+        for s in range(D.shape[1]):
+            far += max(D[j, s], reach[I[j, s]])
+            dense += lrd[I[j, s]]
+        k = D.shape[1]
+        out[j] = -(dense / k) * (far / k + LEAST_REACH)
 
 
 class LocalOutlierFactor(OutlierMixin, KNeighbors):
@@ -230,8 +244,13 @@ class LocalOutlierFactor(OutlierMixin, KNeighbors):
     @available_if(_for_new_rows("score_samples"))
     def score_samples(self, X: Any) -> Floats:
         """-LOF of new rows among those fitted on, shape (n_queries,)."""
-        check_is_fitted(self)
+        if not hasattr(self, "n_neighbors_"):
+            check_is_fitted(self)
         D, I = self._nearest(X, self.n_neighbors_)
+        if len(D) == 1:
+            out = np.empty(1)
+            factors(D, I, self._reach, self._lrd, out)
+            return out
         return -self._factor(self._density(D, I), I)
 
     # ---- show ----------------------------------------------------------------------------------

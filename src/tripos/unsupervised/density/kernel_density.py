@@ -32,6 +32,7 @@ from tripos.state import Array, Number
 from tripos.unsupervised.density import kernels
 
 PIECE = 256  # queries per call of a kernel
+FEW, SMALL = 4, 1 << 17  # queries, and values of X, up to which all rows are looked at
 ROUNDING = 2.0**-52  # what a sum may be off in any case
 FOREIGN = {
     "braycurtis",
@@ -234,13 +235,15 @@ class KernelDensity(Estimator):
         sums = np.empty(len(Q))
         with np.errstate(divide="ignore"):
             (self._by_tree if isinstance(self._tree, KDTree) else self._by_distances)(Q, code, sums)
-        log_density: Floats = sums + (
-            kernels.log_norm(code, d, self.bandwidth_) - math.log(self._weight.sum())
-        )
-        return log_density
+        sums += kernels.log_norm(code, d, self.bandwidth_) - math.log(np.add.reduce(self._weight))
+        return sums
 
     def _by_tree(self, Q: Floats, code: int, sums: Floats) -> None:
         tree, h = self._tree, self.bandwidth_
+        if len(Q) <= FEW and tree.columns.size <= SMALL:
+            metric = tree.metric
+            kernels.densities_of_few(tree.columns, self._ordered, code, metric.code, metric.p, h, Q, sums)
+            return
         endless = self.kernel in ("gaussian", "exponential")
         nearest = tree.nearest(Q, 1)[0][:, 0] if endless else np.zeros(len(Q))
         d = self._fit_X.shape[1]

@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from tripos.compute import kernel
+from tripos.compute.extremes import smaller
 from tripos.compute.intrinsics import exp
 from tripos.geometry.distances import CHEBYSHEV, EUCLIDEAN, MANHATTAN, MINKOWSKI, SQEUCLIDEAN, tile_distances
 from tripos.geometry.kd_tree import box_distance
@@ -30,6 +31,7 @@ CODES = {
     "cosine": COSINE,
 }
 HALF_PI = 0.5 * math.pi
+TILE = 256  # rows measured at a time
 
 
 def log_volume(d: float) -> float:
@@ -223,6 +225,27 @@ def _widest(spans):  # type: ignore[no-untyped-def]
     for v in range(spans.shape[0] // 2, spans.shape[0]):
         most = max(most, spans[v, 1] - spans[v, 0])
     return most
+
+
+@kernel("F[:, ::1], f8[::1], i8, i8, f8, f8, f8[:, ::1], f8[::1]")
+def densities_of_few(columns, w, code, metric, p, h, Q, sums):  # type: ignore[no-untyped-def]
+    """The same for a few queries by looking at all rows, stored by columns: of few rows a tree spares less than it asks."""
+    n = columns.shape[1]
+    out, least = np.empty(n), np.empty(TILE)
+    endless = code == GAUSSIAN or code == EXPONENTIAL
+    for j in range(Q.shape[0]):
+        for i in range(TILE):
+            least[i] = np.inf
+        for first in range(0, n, TILE):
+            part = out[first : min(first + TILE, n)]
+            tile_distances(metric, p, columns, first, part.size, Q[j], part)
+            for i in range(part.size):
+                least[i] = smaller(part[i], least[i])
+        nearest = least[0]
+        for i in range(TILE):
+            nearest = min(nearest, least[i])
+        top = log_value(code, distance_of(metric, p, nearest) / h) if endless else 0.0
+        sums[j] = np.log(weighted_sum(code, metric, p, h, top, out, 0, n, w)) + top
 
 
 @kernel("f8[:, ::1], f8[::1], i8, f8, f8[::1]", strict=True)
