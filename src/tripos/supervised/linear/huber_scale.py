@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.compute.products import add_half_product, mirror_lower
 from tripos.compute.executor import reduce_blocks
+from tripos.compute.products import add_half_product, mirror_lower
 from tripos.objective.dense import add_to, rows_in_cache
 from tripos.objective.rows import DenseRows, Rows, SparseRows
 from tripos.objective.sparse import csr_scores

@@ -54,11 +54,10 @@ SAMPLE_SHARE = 0.05
 TASTE = 20  # epochs of dual ascent before the method of multipliers takes over
 ROUNDS = 100
 GAP = 1e-9  # relative duality gap that tol=1e-4 asks for
-KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-6 ...
-TUBE_GAP = (
-    2e-5  # ... and for the tube of a regression at 3e-5 to 3e-4, or at violations of tol times the first:
-)
-TUBE_VIOLATION = 0.3  # of tol, which ends it as well
+KINK_GAP = 1e-7  # for a kink and many columns, where liblinear ends at some 1e-6
+# A tube ends at 3e-5 to 3e-4 in liblinear, which looks at the sum of violations: at `tol` times the first.
+TUBE_GAP = 2e-5
+TUBE_VIOLATION = 0.3  # of tol: ends it as well
 SMALL_GAP = 1e-11  # for a kink and few entries: array and CSR, which go different ways, then agree
 SMALL_TEXT = 20_000  # entries, up to which a smaller gap costs little
 TIGHTEST_GAP = 2e-15
