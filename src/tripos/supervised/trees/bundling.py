@@ -3,12 +3,15 @@
 Indicators of one category, and most words of short texts, hold one value in nearly all rows. Of such a bundle a lane
 holds the code 0 where every column is at its most frequent bin, the "rest", and else the one other bin:
 
-    code = first_j + rank of the bin among the bins of column j without its rest
+    code = first code of column j + rank of the bin among the column's bins without its rest
 
 A histogram then costs one addition for the bundle instead of one for each column. The sum of the rest is what the
 node's total leaves, in integers, so a split is the same, bit for bit, as from a lane of its own. Columns are put
 together only where no row contradicts, into the first bundle that has room: in their order (indicators of one category
 stand side by side) or the fullest first, whichever makes fewer bundles.
+
+Where few cells of a row are off their rest and yet columns meet in many rows (words of texts), lanes would mostly add
+zeros: there each row stores which sums it adds to, and the columns need no lanes.
 
 A column with fewer rows off its rest than a leaf needs cannot split any node, and is left out.
 
@@ -26,43 +29,55 @@ import numpy as np
 from tripos.compute import kernel
 from tripos.compute.threads import parallel
 from tripos.supervised.trees.binning import MISSING, Binned
-from tripos.supervised.trees.histogram import LANES_OF_HALF
+from tripos.supervised.trees.histogram import HALF, LANES_OF_HALF
 
 U = np.uint64
 MOST_CODES = 254  # of a bundle, beside the one for "all at rest"
 LEAST_REST = 0.5  # share of the rows that the rest of a bundled column has
 LOOKED_AT = 1024  # rows among which the most frequent bin is found
 MOST_TRIED = 128  # bundles that a column is tried in
+STORED_COST = 2  # of adding to a stored cell's sum, in additions to a lane
 ROWS_PER_PIECE = 1 << 14
 COLUMNS_PER_PIECE = 64
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Training cells as histograms and splits read them.
+    """Training cells as histograms read them.
+
+    A histogram is 256 sums for each lane, up to a multiple of four lanes, and behind them one for each stored code.
 
     Attributes
     ----------
-    columns : uint8 ndarray of shape (n_lanes, n_rows)
     words : uint64 ndarray of shape (ceil(n_lanes / 8), n_rows)
     widths : int64 ndarray of shape (n_lanes,)
         Codes of each lane, that of missing cells (255) not counted.
-    lane : int64 ndarray of shape (n_features,)
-    first : int64 ndarray of shape (n_features,)
-        First code of a bundled column.
+    base : int64 ndarray of shape (n_features,)
+        Where in a histogram a column's sums begin.
     rest : int64 ndarray of shape (n_features,)
-        Most frequent bin of a bundled column, of one of two bins the first; -1 for a column with a lane of its own.
+        Of a column that shares a lane or is stored, the bin that has no sum: the most frequent one, of two the first.
+        -1 for a column with a lane of its own.
     hopeless : bool ndarray of shape (n_features,)
         Columns that no leaf can be parted by.
+    starts, codes : int64 ndarray of shape (n_rows + 1,), uint32 ndarray
+        Row i adds to the sums codes[starts[i]:starts[i + 1]] beside those of its words.
+    n_sums : int
+        Of a histogram.
     """
 
-    columns: np.ndarray
     words: np.ndarray
     widths: np.ndarray
-    lane: np.ndarray
-    first: np.ndarray
+    base: np.ndarray
     rest: np.ndarray
     hopeless: np.ndarray
+    starts: np.ndarray
+    codes: np.ndarray
+    n_sums: int
+
+    @property
+    def lane_sums(self) -> int:
+        """The sums of a histogram that belong to lanes."""
+        return HALF * _halves(len(self.widths))
 
     @classmethod
     def of(cls, binned: Binned, min_rows: int = 1, *, bundle: bool = True) -> Lanes:
@@ -73,45 +88,58 @@ class Lanes:
         binned : Binned
         min_rows : int
         bundle : bool
-            Whether columns may share a lane.
+            Whether columns may share a lane or be stored.
         """
         p = binned.n_features
-        none = np.full(p, -1, np.int64)
-        as_they_are = (binned.columns, binned.words, np.asarray(binned.n_bins), np.arange(p), none, none)
         if p <= LANES_OF_HALF:
-            return cls(*as_they_are, np.zeros(p, dtype=bool))
+            return cls._apart(binned, np.zeros(p, dtype=bool))
         rest, filled, marks = _sparse_columns(binned)
         indicator = (binned.n_bins == 2) & (binned.missing == 0)
         fewest = np.where(indicator, np.minimum(filled, binned.n_rows - filled), filled)
         hopeless = (rest >= 0) & (fewest < min_rows)
         chosen = np.flatnonzero((rest >= 0) & ~hopeless)
         codes = np.asarray(binned.n_bins + (binned.missing > 0) - 1)
-        groups = _groups(marks, filled, codes, chosen) if bundle else [[int(j)] for j in chosen]
-        together = [group for group in groups if len(group) > 1]
-        bundled = {j for group in together for j in group}
-        alone = [j for j in range(p) if j not in bundled and not hopeless[j]]
-        if not alone and not together:  # a histogram has the sum of the rows from its first lane
-            alone = [0]
-        if _halves(len(alone) + len(together)) == _halves(p):
-            return cls(*as_they_are, hopeless)
-        lane, first, keep = np.zeros(p, np.int64), none.copy(), none.copy()
-        lane[alone] = np.arange(len(alone))
-        widths = np.empty(len(alone) + len(together), np.int64)
+        groups = _groups(marks, filled, codes, chosen) if bundle else []
+        if STORED_COST * filled[chosen].sum() < binned.n_rows * len(groups):
+            together, stored = [], chosen
+        else:
+            together, stored = [group for group in groups if len(group) > 1], chosen[:0]
+        shared = {j for group in [*together, stored.tolist()] for j in group}
+        alone = [j for j in range(p) if j not in shared and not hopeless[j]]
+        n_lanes = len(alone) + len(together)
+        if _halves(n_lanes) == _halves(p) or not n_lanes + len(stored):
+            return cls._apart(binned, hopeless)
+        base, kept = np.zeros(p, np.int64), np.full(p, -1, np.int64)
+        base[alone] = 256 * np.arange(len(alone))
+        widths = np.empty(n_lanes, np.int64)
         widths[: len(alone)] = binned.n_bins[alone]
-        columns = np.zeros((len(widths), binned.n_rows), np.uint8)
+        for k, group in enumerate(together, len(alone)):
+            edges = 1 + np.cumsum([0, *codes[group]])
+            base[group], kept[group], widths[k] = 256 * k + edges[:-1], rest[group], edges[-1]
+        edges = HALF * _halves(n_lanes) + np.cumsum([0, *codes[stored]])
+        base[stored], kept[stored] = edges[:-1], rest[stored]
+        tables = _positions(binned, base, kept)
+        columns = np.zeros((n_lanes, binned.n_rows), np.uint8)
         for k, j in enumerate(alone):
             columns[k] = binned.columns[j]
-        for k, group in enumerate(together, len(alone)):
-            starts = 1 + np.cumsum([0, *codes[group]])
-            lane[group], first[group], keep[group], widths[k] = k, starts[:-1], rest[group], starts[-1]
-        tables = _codes(binned, first, keep)
 
         def fill(k: int) -> None:
             for j in together[k - len(alone)]:
-                write_codes(binned.columns[j], marks[j], tables[j], columns[k])
+                table = (tables[j] & 255).astype(np.uint8)
+                write_codes(binned.columns[j], marks[j], table, columns[k])
 
-        parallel(fill, range(len(alone), len(widths)))
-        return cls(columns, _words(columns), widths, lane, first, keep, hopeless)
+        parallel(fill, range(len(alone), n_lanes))
+        rows = _stored(binned, marks, stored, tables)
+        return cls(_words(columns), widths, base, kept, hopeless, *rows, int(edges[-1]))
+
+    @classmethod
+    def _apart(cls, binned: Binned, hopeless: np.ndarray) -> Lanes:
+        """A lane for each column."""
+        p = binned.n_features
+        nothing = (np.zeros(1, np.int64), np.empty(0, np.uint32))
+        base, rest = 256 * np.arange(p), np.full(p, -1, np.int64)
+        widths = np.asarray(binned.n_bins)
+        return cls(binned.words, widths, base, rest, hopeless, *nothing, HALF * _halves(p))
 
 
 @kernel("u1[::1], u1, u8[::1]")
@@ -178,6 +206,27 @@ def write_codes(bins, marks, table, lane):  # type: ignore[no-untyped-def]
                     lane[i] = code
 
 
+@kernel("u8[::1], i8[::1]")
+def count_stored(marks, counts):  # type: ignore[no-untyped-def]
+    """Adds 1 to counts[i + 1] for each row i that is not at rest."""
+    for q in range(marks.size):
+        if marks[q] != U(0):
+            for i in range(64):
+                if (marks[q] >> U(i)) & U(1):
+                    counts[64 * q + i + 1] += 1
+
+
+@kernel("u1[::1], u8[::1], u4[::1], i8[::1], u4[::1]")
+def write_stored(bins, marks, table, ends, codes):  # type: ignore[no-untyped-def]
+    """Appends a column's codes to the rows where it is not at rest."""
+    for q in range(marks.size):
+        if marks[q] != U(0):
+            for i in range(64 * q, min(64 * q + 64, bins.size)):
+                if (marks[q] >> U(i - 64 * q)) & U(1):
+                    codes[ends[i]] = table[U(bins[i])]
+                    ends[i] += 1
+
+
 @kernel("u1[:, ::1], i8, i8, u8[:, ::1]")
 def write_words(columns, start, end, words):  # type: ignore[no-untyped-def]
     """Eight lanes of the rows start <= i < end as words."""
@@ -240,14 +289,28 @@ def _groups(
     return best
 
 
-def _codes(binned: Binned, first: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """The code of each bin of bundled columns, 0 for the rest, uint8 of shape (n_features, 256)."""
-    tables = np.zeros((binned.n_features, 256), np.uint8)
+def _positions(binned: Binned, base: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """The sum that each bin of a column with a rest adds to, 0 for the rest, uint32 of shape (n_features, 256)."""
+    tables = np.zeros((binned.n_features, 256), np.uint32)
     for j in np.flatnonzero(rest >= 0):
         bins = [*range(int(binned.n_bins[j])), *([MISSING] if binned.missing[j] else [])]
         bins.remove(int(rest[j]))
-        tables[j, bins] = first[j] + np.arange(len(bins))
+        tables[j, bins] = base[j] + np.arange(len(bins))
     return tables
+
+
+def _stored(
+    binned: Binned, marks: dict[int, np.ndarray], columns: np.ndarray, tables: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`starts` and `codes` of columns that are stored."""
+    starts = np.zeros(binned.n_rows + 1 if len(columns) else 1, np.int64)
+    for j in columns.tolist():
+        count_stored(marks[j], starts)
+    starts = np.cumsum(starts)
+    codes, ends = np.empty(int(starts[-1]), np.uint32), starts.copy()
+    for j in columns.tolist():
+        write_stored(binned.columns[j], marks[j], tables[j], ends, codes)
+    return starts, codes
 
 
 def _halves(n_lanes: int) -> int:

@@ -28,11 +28,11 @@ from tripos.supervised.trees.binning import Binned
 from tripos.supervised.trees.bundling import Lanes
 from tripos.supervised.trees.histogram import (
     GATHERED,
-    HALF,
-    LANES_OF_HALF,
     PARALLEL_WORK,
     add_all,
     add_some,
+    add_stored,
+    clear,
     histogram,
 )
 from tripos.supervised.trees.leaves import (
@@ -91,6 +91,7 @@ from tripos.supervised.trees.leaves import (
 )
 from tripos.supervised.trees.split import (
     ALPHA,
+    BASE,
     BOUNDED,
     CATEGORICAL,
     COUNTED,
@@ -98,13 +99,12 @@ from tripos.supervised.trees.split import (
     END,
     EXACT,
     FEATURE,
-    FIRST,
     G_UNIT,
     GAIN,
     GAMMA,
     H_UNIT,
     LAMBDA,
-    LANE,
+    LANE_SUMS,
     LEAST,
     MAX_DEPTH,
     MAX_LEAVES,
@@ -151,7 +151,7 @@ SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
     "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1], i8[::1], i8[::1])), i8[::1], u8[::1], u1[::1], "
-    "i8[::1]"
+    "i8[::1], i8[::1], u4[::1]"
 )
 
 
@@ -162,9 +162,10 @@ def growing(plain: bool) -> Any:
     def grow(  # type: ignore[no-untyped-def]
         columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
         free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
-        node_levels, room, allowed, key, goes_left, widths,
+        node_levels, room, allowed, key, goes_left, widths, starts, codes,
     ):  # fmt: skip
         """Grows until the tree is done (False) or `state` asks for a large histogram or many rows parted (True)."""
+        lane_sums = integers[LANE_SUMS]
         whole = integers[ZERO]  # a 0 that is no constant: with one the kernels it goes to would compile twice
         counts = histograms[histograms.shape[0] - 1]
         while True:
@@ -180,7 +181,7 @@ def growing(plain: bool) -> Any:
             if phase == BEGIN:
                 wanted, after, everything = 0, ROOT, 1 - integers[SUBSET]
             elif phase == ROOT:
-                leaves[0, TOTAL] = sum_of_rows(histograms[leaves[0, SLOT]], widths)
+                leaves[0, TOTAL] = sum_of_rows(rows, packed, leaves[0, START], leaves[0, END])
                 first = 0
             elif phase == CHOOSE or phase == PARTED:
                 k, q = state[ASK_PART], state[N_LEAVES]
@@ -194,8 +195,8 @@ def growing(plain: bool) -> Any:
                     if leaf[END] - leaf[START] >= integers[PART_ROWS]:
                         state[PHASE], state[ASK_PART] = PARTED, k
                         return True
-                    mark_left(leaf, levels[k], features, goes_left)
-                    middle = part(columns[features[LANE, j]], rows, leaf[START], leaf[END], goes_left, spare)
+                    mark_left(leaf, levels[k], features[CATEGORICAL, j], goes_left)
+                    middle = part(columns[j], rows, leaf[START], leaf[END], goes_left, spare)
                 if min(middle - leaf[START], leaf[END] - middle) < integers[MIN_ROWS] and not leaf[EXACT]:
                     leaf[EXACT], state[SMALLER] = 1, k
                     wanted, after, counting = k, RECOUNTED, 1
@@ -220,7 +221,9 @@ def growing(plain: bool) -> Any:
             elif phase == SMALL:
                 first, large = state[SMALLER], state[LARGER]
                 if leaves[large, SLOT] >= 0:
-                    subtract_bins(histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]], widths)
+                    subtract_bins(
+                        histograms[leaves[large, SLOT]], histograms[leaves[first, SLOT]], widths, lane_sums
+                    )
                     second = large
                 elif splittable(leaves[large], integers):
                     wanted, after = large, LARGE
@@ -258,7 +261,10 @@ def growing(plain: bool) -> Any:
                 if (end - start) * words.shape[0] * 8 > integers[WORK]:
                     return True
                 h = histograms[slot]
-                clear_bins(h, widths)
+                clear_bins(h, widths, lane_sums)
+                if starts.size > 1:
+                    add_stored(starts, codes, rows, packed, start, end, counting, h)
+                h = h[:lane_sums]
                 if everything:
                     add_all(words, whole, words.shape[0], packed, start, end, h)
                 else:
@@ -412,7 +418,7 @@ class Grower:
         data, how = self.binned, self.how
         most = how.most_leaves(data.n_rows)
         lanes = Lanes.of(data, how.min_rows) if self.lanes is None else self.lanes
-        n_sums = HALF * -(-len(lanes.widths) // LANES_OF_HALF)
+        n_sums = lanes.n_sums
         slots = min(most, max(3, POOL_BYTES // (8 * n_sums)))
         if most > 1 and slots < most:
             slots = max(slots, 3)
@@ -426,17 +432,12 @@ class Grower:
             data.missing,
             data.categorical,
         )
-        features[USABLE], features[LANE], features[FIRST], features[REST] = (
-            1,
-            lanes.lane,
-            lanes.first,
-            lanes.rest,
-        )
+        features[USABLE], features[BASE], features[REST] = 1, lanes.base, lanes.rest
         features[N_BINS, lanes.hopeless], features[MISSING, lanes.hopeless] = 1, 0
         if how.directions is not None:
             features[DIRECTION] = how.directions
         self.memory = {
-            "columns": lanes.columns,
+            "columns": data.columns,
             "words": lanes.words,
             "features": features,
             "groups": groups,
@@ -462,10 +463,13 @@ class Grower:
             "key": np.empty(data.n_features, np.uint64),
             "goes_left": np.empty(256, np.uint8),
             "widths": lanes.widths,
+            "starts": lanes.starts,
+            "codes": lanes.codes,
         }
         self._all = np.arange(data.n_rows, dtype=np.uint32)
         self._values = np.empty(most)
         self._set(most, slots)
+        self.memory["integers"][LANE_SUMS] = lanes.lane_sums
         self._kernel, self._arguments = (grow_plain if self._plain() else grow), tuple(self.memory.values())
 
     def _set(self, most: int, slots: int) -> None:
@@ -556,16 +560,22 @@ class Grower:
     def _part_asked(self, state: np.ndarray) -> None:
         memory, k = self.memory, int(state[ASK_PART])
         leaf = memory["leaves"][k]
-        goes_left, features = memory["goes_left"], memory["features"]
-        mark_left(leaf, memory["levels"][k], features, goes_left)
-        bins, where = memory["columns"][features[LANE, leaf[FEATURE]]], (int(leaf[START]), int(leaf[END]))
-        state[MIDDLE] = part_on_threads(bins, memory["rows"], *where, goes_left, memory["spare"])
+        j, goes_left, where = int(leaf[FEATURE]), memory["goes_left"], (int(leaf[START]), int(leaf[END]))
+        mark_left(leaf, memory["levels"][k], int(self.binned.categorical[j]), goes_left)
+        state[MIDDLE] = part_on_threads(
+            memory["columns"][j], memory["rows"], *where, goes_left, memory["spare"]
+        )
 
     def _add_asked(self, state: np.ndarray) -> None:
         memory, start, end = self.memory, int(state[ASK_START]), int(state[ASK_END])
         rows = None if state[ASK_ALL] else memory["rows"]
         h, counting = memory["histograms"][state[ASK_SLOT]], bool(state[ASK_COUNTS])
-        histogram(memory["words"], rows, memory["packed"], start, end, h, counting=counting)
+        lane_sums = memory["integers"][LANE_SUMS]
+        histogram(memory["words"], rows, memory["packed"], start, end, h[:lane_sums], counting=counting)
+        if lane_sums < len(h):
+            clear(h, int(lane_sums), len(h))
+            stored = (memory["starts"], memory["codes"], memory["rows"], memory["packed"])
+            add_stored(*stored, start, end, counting, h)
 
     def _grown(self, n: int, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
         memory = self.memory

@@ -130,6 +130,16 @@ def add_some(words, first, last, rows, packed, start, end, gathered, counting, h
                 add_word(h, o, x[U(here[i])], gathered[i])
 
 
+@kernel("i8[::1], u4[::1], u4[::1], i8[::1], i8, i8, i8, i8[::1]")
+def add_stored(starts, codes, rows, packed, start, end, counting, h):  # type: ignore[no-untyped-def]
+    """Adds rows[start:end] to the sums that they store, codes[starts[i]:starts[i + 1]] (see `bundling`)."""
+    for q in range(U(start), U(end)):
+        i = U(rows[q])
+        P = np.int64(1) if counting else packed[i]
+        for k in range(U(starts[i]), U(starts[i + U(1)])):
+            h[U(codes[k])] += P
+
+
 @kernel("i8[::1], i8, i8")
 def clear(h, start, end):  # type: ignore[no-untyped-def]
     """h[start:end] = 0."""

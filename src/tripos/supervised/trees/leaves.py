@@ -19,7 +19,6 @@ from tripos.supervised.trees.split import (
     END,
     EXACT,
     FEATURE,
-    FIRST,
     G_UNIT,
     GAIN,
     H_UNIT,
@@ -31,12 +30,10 @@ from tripos.supervised.trees.split import (
     MISSING,
     MISSING_LEFT,
     MOST,
-    N_BINS,
     N_LEAF,
     N_LEVEL,
     N_TRIED,
     NODE,
-    REST,
     SEED,
     SLOT,
     START,
@@ -151,28 +148,16 @@ def part_on_threads(
     return middle
 
 
-@kernel
-def sent_left(leaf, levels, categorical, b):  # type: ignore[no-untyped-def]
-    """Whether a split sends a bin left."""
+@kernel("i8[::1], u8[::1], i8, u1[::1]")
+def mark_left(leaf, levels, categorical, goes_left):  # type: ignore[no-untyped-def]
+    """Which bins a split sends left."""
     if categorical:
-        return np.uint8((levels[b >> 6] >> U(b & 63)) & U(1))
-    return np.uint8(leaf[MISSING_LEFT] if b == 255 else b <= leaf[BIN])
-
-
-@kernel("i8[::1], u8[::1], i8[:, ::1], u1[::1]")
-def mark_left(leaf, levels, features, goes_left):  # type: ignore[no-untyped-def]
-    """Which codes of its feature's lane a split sends left: bins, or those of a bundle."""
-    j = leaf[FEATURE]
-    n_bins, categorical, rest = features[N_BINS, j], features[CATEGORICAL, j], features[REST, j]
-    for b in range(256):
-        goes_left[b] = sent_left(leaf, levels, categorical, rest if rest >= 0 else b)
-    if rest >= 0:
-        code = features[FIRST, j]
-        for k in range(n_bins + features[MISSING, j]):
-            b = k if k < n_bins else 255
-            if b != rest:
-                goes_left[code] = sent_left(leaf, levels, categorical, b)
-                code += 1
+        for b in range(256):
+            goes_left[b] = np.uint8((levels[b >> 6] >> U(b & 63)) & U(1))
+    else:
+        for b in range(256):
+            goes_left[b] = np.uint8(b <= leaf[BIN])
+        goes_left[255] = np.uint8(leaf[MISSING_LEFT])
 
 
 @kernel
@@ -303,29 +288,33 @@ def order_children(k, q, state, free, integers, leaves):  # type: ignore[no-unty
 
 
 @kernel
-def sum_of_rows(h, widths):  # type: ignore[no-untyped-def]
-    """The sum over all rows: that of any lane's codes."""
-    total = np.int64(h[255])
-    for b in range(widths[0]):
-        total += h[b]
+def sum_of_rows(rows, packed, start, end):  # type: ignore[no-untyped-def]
+    """The sum over rows[start:end]."""
+    total = np.int64(0)
+    for i in range(U(start), U(end)):
+        total += packed[U(rows[i])]
     return total
 
 
 @kernel
-def clear_bins(h, widths):  # type: ignore[no-untyped-def]
+def clear_bins(h, widths, lane_sums):  # type: ignore[no-untyped-def]
     """0 where there are codes; a lane of two codes then costs two sums, not 256."""
     for j in range(widths.size):
         here = h[256 * j : 256 * j + 256]
         for b in range(U(widths[j])):
             here[b] = 0
         here[255] = 0
+    for b in range(U(lane_sums), U(h.size)):
+        h[b] = 0
 
 
 @kernel
-def subtract_bins(h, other, widths):  # type: ignore[no-untyped-def]
+def subtract_bins(h, other, widths, lane_sums):  # type: ignore[no-untyped-def]
     """h -= other where there are codes."""
     for j in range(widths.size):
         here, there = h[256 * j : 256 * j + 256], other[256 * j : 256 * j + 256]
         for b in range(U(widths[j])):
             here[b] -= there[b]
         here[255] -= there[255]
+    for b in range(U(lane_sums), U(h.size)):
+        h[b] -= other[b]

@@ -29,11 +29,11 @@ MASK = np.int64(0xFFFFFFFF)
 
 # Settings of a fit: integers, then numbers.
 MAX_LEAVES, MIN_ROWS, MAX_DEPTH, ORDER, MIN_SPLIT, WORK, COUNTED, BOUNDED = range(8)
-SEED, N_TRIED, N_LEVEL, SUBSET, ZERO, PART_ROWS, N_INTEGERS = range(8, 15)
+SEED, N_TRIED, N_LEVEL, SUBSET, ZERO, PART_ROWS, LANE_SUMS, N_INTEGERS = range(8, 16)
 LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, G_UNIT, H_UNIT, RATE, MAX_VALUE, N_NUMBERS = range(11)
 
 # What is known of each feature.
-N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, LANE, FIRST, REST, N_FACTS = range(9)
+N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, BASE, REST, N_FACTS = range(8)
 
 # A leaf: where its rows are, and the best split found for it.
 START, END, NODE, SLOT, FEATURE, BIN, MISSING_LEFT, DEPTH, TOTAL, LEFT_TOTAL, EXACT, N_LEAF = range(12)
@@ -300,7 +300,7 @@ def least_hessian(exact, total, n_rows, integers, numbers):  # type: ignore[no-u
 @kernel
 def spread(lane, features, j, total, h):  # type: ignore[no-untyped-def]
     """The sums of a bundled column by bin (see `bundling`), the one of its rest from the node's total."""
-    n_bins, rest, code = features[N_BINS, j], features[REST, j], features[FIRST, j]
+    n_bins, rest, code = features[N_BINS, j], features[REST, j], 0
     left = total
     for b in range(n_bins):
         if b != rest:
@@ -322,11 +322,11 @@ def indicator_cut(  # type: ignore[no-untyped-def]
     """What a column of two bins gains by its one cut, as `gains_of_cuts` has it, and the sum of its first bin."""
     zero, least = np.float32(0), np.float32(least_hessian / numbers[H_UNIT])
     penalty, alpha = largest_penalty(numbers), np.float32(numbers[ALPHA] / numbers[G_UNIT])
-    code, bundled = features[FIRST, j], features[REST, j] >= 0  # the first bin is a bundled indicator's rest
-    left = total - lane[code] if bundled else lane[0]
+    shared = features[REST, j] >= 0  # then the first bin is the rest, and the other one has the only sum
+    left = total - lane[0] if shared else lane[0]
     right = total - left
     if exact:
-        rows = n_rows - counts[code] if bundled else counts[0]
+        rows = n_rows - counts[0] if shared else counts[0]
         if rows < integers[MIN_ROWS] or n_rows - rows < integers[MIN_ROWS]:
             return zero, left
     hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
@@ -351,7 +351,7 @@ def best_split(  # type: ignore[no-untyped-def]
         n_bins, missing = features[N_BINS, j], features[MISSING, j]
         if not allowed[j] or n_bins + missing < 2:
             continue
-        o = 256 * features[LANE, j]
+        o = features[BASE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
         indicator = n_bins == 2 and not missing and not (features[CATEGORICAL, j] or integers[BOUNDED])
         if features[REST, j] >= 0 and not indicator:
@@ -406,7 +406,7 @@ def best_number(h, counts, exact, features, integers, numbers, leaf, limits, roo
         n_bins, missing = features[N_BINS, j], features[MISSING, j]
         if not features[USABLE, j] or n_bins + missing < 2:
             continue
-        o = 256 * features[LANE, j]
+        o = features[BASE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
         indicator = n_bins == 2 and not missing
         if features[REST, j] >= 0 and not indicator:
