@@ -94,6 +94,17 @@ def test_an_array_may_be_filled_in_place_and_singles_stay_singles():
     assert np.isfinite(X).all()
 
 
+def test_one_row_is_filled_as_among_many():
+    X = holes(load_diabetes().data[:80])
+    model = KNNImputer().fit(X)
+    many, before = model.transform(X), X.copy()
+    for i in range(10):
+        np.testing.assert_array_equal(model.transform(X[i : i + 1])[0], many[i])
+    np.testing.assert_array_equal(X, before)
+    with pytest.raises(ValueError, match="infinity"):
+        model.transform(np.full((1, 10), np.inf))
+
+
 def test_it_comes_back_from_a_file_and_fills_tables(tmp_path):
     frame = pd.DataFrame(holes(load_diabetes().data[:80]), columns=[f"c{j}" for j in range(10)])
     model = KNNImputer(add_indicator=True).fit(frame)

@@ -266,3 +266,9 @@ def test_one_query_finds_what_many_find(metric):
         d, i = index.nearest(X[j : j + 1], 6)
         np.testing.assert_array_equal(d[0], D[j])
         np.testing.assert_array_equal(i[0], I[j])
+    for other in (index, make_index(X, metric, algorithm="kd_tree"), make_index(X * 0.5 + 0.5, metric)):
+        many = other.within(X[:30], 0.7)
+        for j in range(30):
+            own, one = slice(*many.starts[j : j + 2]), other.within(X[j : j + 1], 0.7)
+            np.testing.assert_array_equal(one.indices, many.indices[own])
+            np.testing.assert_array_equal(one.distances, many.distances[own])

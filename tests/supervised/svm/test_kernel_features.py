@@ -104,6 +104,9 @@ def test_random_fourier_features_are_those_of_scikit_learn(digits):
         ours, theirs = RBFSampler(**parameters).fit(X), peers.RBFSampler(**parameters).fit(X)
         np.testing.assert_allclose(ours.transform(X), theirs.transform(X), atol=1e-12)
         np.testing.assert_allclose(ours.transform(sp.csr_array(X)), theirs.transform(X), atol=1e-12)
+        np.testing.assert_allclose(ours.transform(X[:3]), theirs.transform(X[:3]), atol=1e-12)
+    with pytest.raises(ValueError, match="NaN"):
+        ours.transform(np.full_like(X[:1], np.nan))
     assert ours.transform(X.astype(np.float32)).dtype == np.float64
     assert RBFSampler().fit(X.astype(np.float32)).transform(X.astype(np.float32)).dtype == np.float32
 

@@ -331,6 +331,28 @@ def test_a_few_rows_are_decided_as_many_are(case, request):
         model.predict(wrong)
 
 
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+@pytest.mark.parametrize("form", [sp.csr_matrix, sp.csr_array])
+def test_a_few_sparse_rows_are_decided_as_many_are(kernel, form, letters):
+    data = form(np.maximum(letters.X, 0.5) - 0.5)
+    model = SVC(kernel=kernel).fit(data[::4], letters.y[::4])
+    many = model.decision_function(data[:40])
+    for start in range(0, 12, 3):
+        few = data[start : start + 3]
+        np.testing.assert_allclose(
+            model.decision_function(few), many[start : start + 3], rtol=1e-9, atol=1e-9
+        )
+    row = data[:1].tocoo()
+    turned = form((row.data[::-1].copy(), row.col[::-1].copy(), [0, row.nnz]), shape=row.shape)
+    halves = form((np.tile(row.data / 2, 2), np.tile(row.col, 2), [0, 2 * row.nnz]), shape=row.shape)
+    for other in (turned, halves):
+        np.testing.assert_allclose(model.decision_function(other), many[:1], rtol=1e-9, atol=1e-9)
+    wrong = data[:1].copy()
+    wrong.data[0] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(wrong)
+
+
 def test_spam_is_told_with_the_published_seven_percent_of_errors(spambase):
     """spambase.names: "misclassification error ~7%" (Hopkins, Reeber, Forman, Suermondt, 1999)."""
     held = np.arange(len(spambase.y)) % 5 == 0

@@ -60,6 +60,8 @@ def test_new_rows_are_judged_as_by_scikit_learn():
         ours.decision_function(X[300:]), theirs.decision_function(X[300:]), rtol=1e-6, atol=1e-8
     )
     assert (ours.predict(X[300:]) == theirs.predict(X[300:])).all()
+    one = [ours.score_samples(X[j : j + 1])[0] for j in range(300, 310)]
+    np.testing.assert_allclose(one, ours.score_samples(X[300:310]), rtol=1e-12)
     assert not hasattr(ours, "fit_predict")
     assert not hasattr(LocalOutlierFactor(), "predict")
 

@@ -26,6 +26,17 @@ def test_scikit_learn_check_passes(estimator, check):
     check(estimator)
 
 
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential", "linear"])
+def test_one_place_has_the_density_it_has_among_many(kernel):
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(600, 3)), rng.random(600)
+    model = KernelDensity(kernel=kernel, bandwidth=0.7).fit(X, sample_weight=w)
+    Q = np.concatenate([X[:5], X[:1] + 100.0])
+    with np.errstate(divide="ignore"):
+        many = model.score_samples(Q)
+        np.testing.assert_allclose([model.score_samples(Q[j : j + 1])[0] for j in range(6)], many, rtol=1e-9)
+
+
 @pytest.mark.parametrize("kernel", CODES)
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
 def test_densities_are_those_of_scikit_learn(kernel, metric):

@@ -22,7 +22,7 @@ def values_of(x, table, code, gamma, coef0, degree, values):  # type: ignore[no-
     row is mostly its last sum. The row below the features is |v|^2.
     """
     zero, n, p = x.dtype.type(0), values.size, x.size
-    whole = p - p % 4
+    whole = p - p % 8
     square, finite = zero, zero
     for j in range(p):
         square += x[j] * x[j]
@@ -32,18 +32,48 @@ def values_of(x, table, code, gamma, coef0, degree, values):  # type: ignore[no-
         row = values[start:end]
         for v in range(row.size):
             row[v] = zero
-        for j in range(0, whole, 4):
+        for j in range(0, whole, 8):
             x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            x4, x5, x6, x7 = x[j + 4], x[j + 5], x[j + 6], x[j + 7]
             a, b = table[j, start:end], table[j + 1, start:end]
             c, d = table[j + 2, start:end], table[j + 3, start:end]
+            e, f = table[j + 4, start:end], table[j + 5, start:end]
+            g, h = table[j + 6, start:end], table[j + 7, start:end]
             for v in range(row.size):
-                row[v] += x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
+                near = x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
+                row[v] += near + (x4 * e[v] + x5 * f[v] + x6 * g[v] + x7 * h[v])
         for j in range(whole, p):
             xj, a = x[j], table[j, start:end]
             for v in range(row.size):
                 row[v] += xj * a[v]
         row_of_dots(row, square, table[p, start:end], code, gamma, coef0, degree)
     return np.float64(finite)
+
+
+@kernel
+def decide(values, table, p, starts, intercept, finite, sums, out):  # type: ignore[no-untyped-def]
+    """out_m = f_m from kernel values; the coefficients begin below row p of the table. Says whether all are finite."""
+    n_groups, n_coefs = sums.shape
+    for g in range(n_groups):
+        part = values[starts[g] : starts[g + 1]]
+        for k in range(n_coefs):
+            coef, total = table[p + 1 + k, starts[g] : starts[g + 1]], finite
+            for v in range(part.size):
+                total += np.float64(coef[v]) * np.float64(part[v])
+            sums[g, k] = total
+    machine = 0
+    if n_groups == 1:
+        for k in range(n_coefs):
+            out[k] = sums[0, k] + intercept[k]
+    else:
+        for i in range(n_groups):
+            for j in range(i + 1, n_groups):
+                out[machine] = sums[i, j - 1] + sums[j, i] + intercept[machine]
+                machine += 1
+    sound = True
+    for m in range(out.size):
+        sound &= abs(out[m]) < np.inf
+    return sound
 
 
 @kernel("F[:, ::1], F[:, ::1], i8[::1], f8[::1], i8, F, F, i8, f8[:, ::1]")
@@ -54,30 +84,43 @@ def few_decisions(X, table, starts, intercept, code, gamma, coef0, degree, out):
     Below the features and |v|^2 the table holds the coefficients: row k of group g is that of g's pair with class k
     (k < g) or k + 1, as libsvm keeps them. With one group each row is a machine of its own, with two there is one machine.
     """
-    p, n_groups = X.shape[1], starts.size - 1
-    n_coefs = table.shape[0] - p - 1
-    values, sums = np.empty(table.shape[1], X.dtype), np.empty((n_groups, n_coefs))
+    p = X.shape[1]
+    values, sums = np.empty(table.shape[1], X.dtype), np.empty((starts.size - 1, table.shape[0] - p - 1))
     sound = True
     for r in range(X.shape[0]):
         finite = values_of(X[r], table, code, gamma, coef0, degree, values)
-        for g in range(n_groups):
-            part = values[starts[g] : starts[g + 1]]
-            for k in range(n_coefs):
-                coef, total = table[p + 1 + k, starts[g] : starts[g + 1]], finite
-                for v in range(part.size):
-                    total += np.float64(coef[v]) * np.float64(part[v])
-                sums[g, k] = total
-        machine = 0
-        if n_groups == 1:
-            for k in range(n_coefs):
-                out[r, k] = sums[0, k] + intercept[k]
-        else:
-            for i in range(n_groups):
-                for j in range(i + 1, n_groups):
-                    out[r, machine] = sums[i, j - 1] + sums[j, i] + intercept[machine]
-                    machine += 1
-        for m in range(out.shape[1]):
-            sound &= abs(out[r, m]) < np.inf
+        sound &= decide(values, table, p, starts, intercept, finite, sums, out[r])
+    return sound
+
+
+@kernel(
+    "F[::1], i4[::1], i4[::1], F[::1], i4[::1], i4[::1], F[:, ::1], i8[::1], f8[::1], i8, F, F, i8, f8[:, ::1]"
+)
+def few_stored_decisions(  # type: ignore[no-untyped-def]
+    data, indices, indptr, V_data, V_rows, V_starts, table, starts, intercept, code, gamma, coef0, degree, out
+):
+    """The same of CSR rows, with the support vectors by columns (CSC) and a table without the features. False as well
+    where a row names a column twice, is not in order, or points outside: others look closer."""
+    values, sums = np.empty(table.shape[1], data.dtype), np.empty((starts.size - 1, table.shape[0] - 1))
+    zero, width = data.dtype.type(0), np.uint64(V_starts.size - 1)
+    sound = True
+    for r in range(out.shape[0]):
+        if indptr[r] < 0 or indptr[r + 1] > min(data.size, indices.size):
+            return False
+        for v in range(values.size):
+            values[v] = zero
+        square, finite, before = zero, zero, np.int64(-1)
+        for t in range(indptr[r], indptr[r + 1]):
+            j, x = np.uint64(indices[t]), data[t]
+            if j >= width or np.int64(j) <= before:
+                return False
+            before = np.int64(j)
+            square += x * x
+            finite += x * zero
+            for s in range(V_starts[j], V_starts[j + np.uint64(1)]):
+                values[np.uint64(V_rows[s])] += x * V_data[s]
+        row_of_dots(values, square, table[0], code, gamma, coef0, degree)
+        sound &= decide(values, table, 0, starts, intercept, np.float64(finite), sums, out[r])
     return sound
 
 

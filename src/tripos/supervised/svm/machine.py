@@ -17,19 +17,21 @@ from sklearn.utils.sparsefuncs import min_max_axis
 
 from tripos import plotting
 from tripos.base import Estimator, Training
+from tripos.compute.arrays import kernel_array
 from tripos.compute.budget import free_memory, require
 from tripos.compute.threads import parallel, thread_count
 from tripos.data.needs import Needs
 from tripos.errors import DataWarning
 from tripos.state import Array, Number, OneOf
 from tripos.supervised.svm.dual import Machine
-from tripos.supervised.svm.few_rows import few_decisions
+from tripos.supervised.svm.few_rows import few_decisions, few_stored_decisions
 from tripos.supervised.svm.kernels import CODES, GIVEN, Kernel, dots, scale_of, squared_norms
 from tripos.supervised.svm.polish import polish
 from tripos.supervised.svm.rows import BLOCK
 from tripos.supervised.svm.solver import Dual, Solution, Solver, solve
 
 FEW = 4  # rows up to which decisions come from one kernel call
+CSR = (sp.csr_matrix, sp.csr_array)
 VALUES = 1 << 20  # kernel values in a block of decisions
 SMALL = 2000  # rows up to which a given matrix is checked for negative eigenvalues
 TINY, TIGHTER = 500, 1e-2  # rows up to which the tolerance is tightened, and how much
@@ -283,6 +285,10 @@ class KernelMachine(Estimator):
 
     def _decisions(self, X: Any) -> np.ndarray:
         """f of each machine, shape (n_rows, n_machines)."""
+        if type(X) in CSR and 0 < X.shape[0] <= FEW:
+            found = self._few_stored_decisions(X)
+            if found is not None:
+                return found
         X = self._input(X)
         if X.shape[0] <= FEW and self._plain and type(X) is np.ndarray:
             return self._few_decisions(X)
@@ -306,6 +312,23 @@ class KernelMachine(Estimator):
         if not few_decisions(X, self._table, self._starts, self.intercept_, *self._settings, out):
             self._reject_nonfinite(X)
         return out
+
+    def _few_stored_decisions(self, X: Any) -> np.ndarray | None:
+        """The same of CSR rows by a machine of CSR rows; None where it takes a closer look at them."""
+        V = self.__dict__.get("support_vectors_")
+        if type(V) not in CSR or self.kernel not in CODES or X.shape[1] != self._width:
+            return None
+        if self._table is None:
+            columns = V.tocsc()
+            parts = columns.data, columns.indices.astype(np.int32), columns.indptr.astype(np.int32)
+            self._table = *parts, np.ascontiguousarray(np.vstack([self._squares, self._coef]))
+        data, indices, indptr = X.data, X.indices, X.indptr
+        if data.dtype != V.dtype or indices.dtype != np.int32 or indptr.dtype != np.int32:
+            return None
+        out = np.empty((X.shape[0], len(self.intercept_)))
+        row = kernel_array(data), kernel_array(indices), kernel_array(indptr)
+        sound = few_stored_decisions(*row, *self._table, self._starts, self.intercept_, *self._settings, out)
+        return out if sound else None
 
     def _block_sums(self, X: Any) -> np.ndarray:
         """sum_v coef_cv k(x, v) for each group of support vectors: shape (n_rows, n_groups, n_coefs)."""

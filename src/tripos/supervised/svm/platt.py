@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from tripos.compute import kernel
 from tripos.compute.executor import map_tasks
+from tripos.compute.intrinsics import exp
 
 FOLDS = 5
 LEAST, MOST = 1e-7, 1 - 1e-7
@@ -98,11 +100,22 @@ def cross_fitted(
     return np.array([A for A, _ in found]), np.array([B for _, B in found])
 
 
+@kernel("f8[:, ::1], f8, f8, f8[:, ::1]")
+def pair_shares(decisions, A, B, out):  # type: ignore[no-untyped-def]
+    """P of two classes by the sigmoid of one pair."""
+    for r in range(out.shape[0]):
+        share = 1.0 / (1.0 + exp(A * decisions[r, 0] + B))
+        out[r, 0] = min(max(share, LEAST), MOST)
+        out[r, 1] = 1.0 - out[r, 0]
+
+
 def coupled(decisions: np.ndarray, A: np.ndarray, B: np.ndarray, n_classes: int) -> np.ndarray:
     """Probabilities of shape (n_rows, n_classes) from decisions of shape (n_rows, n_pairs)."""
-    pair = np.clip(expit(-(decisions * A + B)), LEAST, MOST)
     if n_classes == 2:
-        return np.column_stack([pair[:, 0], 1.0 - pair[:, 0]])
+        both = np.empty((len(decisions), 2))
+        pair_shares(decisions, A[0], B[0], both)
+        return both
+    pair = np.clip(expit(-(decisions * A + B)), LEAST, MOST)
     i, j = np.triu_indices(n_classes, 1)
     r = np.zeros((len(decisions), n_classes, n_classes))
     r[:, i, j], r[:, j, i] = pair, 1.0 - pair
