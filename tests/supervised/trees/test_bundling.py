@@ -98,7 +98,7 @@ def test_words_that_meet_in_many_rows_are_stored(categorical):
     n, p = 2000, 120
     X = np.where(rng.random((n, p)) < 0.04, rng.integers(1, 4, (n, p)), 0).astype(float)
     X[rng.random((n, p)) < 0.001] = np.nan
-    X[:, 7] = rng.normal(size=n)
+    X[:, 7], X[:, 8] = rng.normal(size=n), 0.0
     marks = (np.arange(p) % 5 == 0) if categorical else np.zeros(p, dtype=bool)
     binned = Binning.learn(X, categorical=marks).apply(X)
     lanes = assert_same_trees(binned, Growth(min_rows=5, support=1.0), n_lanes=1)

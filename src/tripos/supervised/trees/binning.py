@@ -336,7 +336,11 @@ def thresholds(values: np.ndarray, counts: np.ndarray, max_bins: int) -> np.ndar
         after = np.arange(len(values) - 1)
     else:
         after = _equal_parts(counts, max_bins)
-    low, high = values[after], values[after + 1]
+    return halfway(values[after], values[after + 1])
+
+
+def halfway(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Cuts between neighbours; the lower one where rounding leaves nothing between them."""
     middle = low / 2 + high / 2
     return np.where((middle < low) | (middle >= high), low, middle)
 

@@ -96,7 +96,7 @@ class Lanes:
         rest, filled, marks = _sparse_columns(binned)
         indicator = (binned.n_bins == 2) & (binned.missing == 0)
         fewest = np.where(indicator, np.minimum(filled, binned.n_rows - filled), filled)
-        hopeless = (rest >= 0) & (fewest < min_rows)
+        hopeless = (binned.n_bins + binned.missing < 2) | ((rest >= 0) & (fewest < min_rows))
         chosen = np.flatnonzero((rest >= 0) & ~hopeless)
         codes = np.asarray(binned.n_bins + (binned.missing > 0) - 1)
         groups = _groups(marks, filled, codes, chosen) if bundle else []

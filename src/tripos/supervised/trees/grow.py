@@ -151,7 +151,7 @@ SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
     "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1], i8[::1], i8[::1])), i8[::1], u8[::1], u1[::1], "
-    "i8[::1], i8[::1], u4[::1]"
+    "i8[::1], i8[::1], u4[::1], i8[::1]"
 )
 
 
@@ -162,7 +162,7 @@ def growing(plain: bool) -> Any:
     def grow(  # type: ignore[no-untyped-def]
         columns, words, features, groups, member, packed, rows, spare, gathered, histograms,
         free, opened, state, integers, numbers, leaves, limits, levels, nodes, node_numbers,
-        node_levels, room, allowed, key, goes_left, widths, starts, codes,
+        node_levels, room, allowed, key, goes_left, widths, starts, codes, active,
     ):  # fmt: skip
         """Grows until the tree is done (False) or `state` asks for a large histogram or many rows parted (True)."""
         lane_sums = integers[LANE_SUMS]
@@ -239,11 +239,13 @@ def growing(plain: bool) -> Any:
                 if splittable(leaves[k], integers):
                     h = histograms[leaves[k, SLOT]]
                     if plain:
-                        best_number(h, counts, exact, features, integers, numbers, leaves[k], limits[k], room)
+                        best_number(
+                            h, counts, exact, features, active, integers, numbers, leaves[k], limits[k], room
+                        )
                     else:
                         allow(leaves[k], integers, features, groups, member[k], allowed, key)
                         best_split(
-                            h, counts, exact, features, allowed, integers, numbers, leaves[k], limits[k], levels[k],
+                            h, counts, exact, features, active, allowed, integers, numbers, leaves[k], limits[k], levels[k],
                             room,
                         )  # fmt: skip
                 if limits[k, GAIN] <= 0.0:
@@ -433,7 +435,6 @@ class Grower:
             data.categorical,
         )
         features[USABLE], features[BASE], features[REST] = 1, lanes.base, lanes.rest
-        features[N_BINS, lanes.hopeless], features[MISSING, lanes.hopeless] = 1, 0
         if how.directions is not None:
             features[DIRECTION] = how.directions
         self.memory = {
@@ -465,6 +466,7 @@ class Grower:
             "widths": lanes.widths,
             "starts": lanes.starts,
             "codes": lanes.codes,
+            "active": np.flatnonzero((data.n_bins + data.missing > 1) & ~lanes.hopeless),
         }
         self._all = np.arange(data.n_rows, dtype=np.uint32)
         self._values = np.empty(most)

@@ -15,7 +15,16 @@ import scipy.sparse as sp
 from tripos.compute import kernel
 from tripos.compute.budget import require
 from tripos.compute.threads import parallel
-from tripos.supervised.trees.binning import CHUNK, Binned, Binning, bin_cells, cuts_of, distinct, sample_rows
+from tripos.supervised.trees.binning import (
+    CHUNK,
+    Binned,
+    Binning,
+    bin_cells,
+    cuts_of,
+    distinct,
+    halfway,
+    sample_rows,
+)
 from tripos.supervised.trees.tree import Walker
 
 U = np.uint64
@@ -70,33 +79,47 @@ def learn_sparse(
     if rows is not None:
         X, sample_weight = X[rows], None if sample_weight is None else sample_weight[rows]
     n, by_column = X.shape[0], sp.csc_array(X)
-
-    def cut(j: int) -> np.ndarray:
-        stored = slice(by_column.indptr[j], by_column.indptr[j + 1])
-        cells = by_column.data[stored]
-        if sample_weight is None:
-            values, counts = _with_zeros(*distinct(cells, None), n - len(cells))
-        else:  # sums of weights depend on their order
-            column = np.zeros(n, cells.dtype)
-            column[by_column.indices[stored]] = cells
-            values, counts = distinct(column, sample_weight)
-        return cuts_of(values, counts, bool(categorical[j]), max_bins)
-
-    cuts = [cut(j) for j in range(X.shape[1])]
+    if sample_weight is None:
+        cuts = _cuts_of_counts(by_column, n, categorical, max_bins)
+    else:
+        cuts = [_weighted_cuts(by_column, j, sample_weight, categorical, max_bins) for j in range(X.shape[1])]
     starts = np.cumsum([0, *map(len, cuts)]).astype(np.int64)
     return Binning(np.concatenate(cuts).astype(np.float64), starts, categorical)
 
 
-def _with_zeros(values: np.ndarray, counts: np.ndarray, n_zeros: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct stored values and their rows, with the rows that store nothing."""
-    if n_zeros == 0:
-        return values, counts
-    at = int(np.searchsorted(values, 0.0))
-    if at < len(values) and values[at] == 0.0:
-        counts = counts.copy()
-        counts[at] += n_zeros
-        return values, counts
-    return np.insert(values, at, 0.0), np.insert(counts, at, float(n_zeros))
+def _weighted_cuts(
+    by_column: Any, j: int, weight: np.ndarray, categorical: np.ndarray, max_bins: int
+) -> np.ndarray:
+    """Cuts of one column; sums of weights depend on their order, so it is written out."""
+    stored = slice(by_column.indptr[j], by_column.indptr[j + 1])
+    column = np.zeros(by_column.shape[0], by_column.dtype)
+    column[by_column.indices[stored]] = by_column.data[stored]
+    return cuts_of(*distinct(column, weight), bool(categorical[j]), max_bins)
+
+
+def _cuts_of_counts(by_column: Any, n: int, categorical: np.ndarray, max_bins: int) -> list[np.ndarray]:
+    """Cuts of all columns, which are sorted together: thousands of short columns take as long as one long one."""
+    p, stored = by_column.shape[1], np.diff(by_column.indptr)
+    known = ~np.isnan(by_column.data)
+    with_zeros = np.flatnonzero(stored < n)
+    columns = np.concatenate([np.repeat(np.arange(p), stored)[known], with_zeros])
+    values = np.concatenate([by_column.data[known], np.zeros(len(with_zeros), by_column.dtype)])
+    counts = np.concatenate([np.ones(int(known.sum())), (n - stored[with_zeros]).astype(np.float64)])
+    order = np.lexsort((values, columns))
+    columns, values, counts = columns[order], values[order].astype(np.float64), counts[order]
+    first = np.flatnonzero(np.r_[True, (columns[1:] != columns[:-1]) | (values[1:] != values[:-1])])
+    if not len(values):
+        return [np.empty(0)] * p
+    columns, values, counts = columns[first], values[first], np.add.reduceat(counts, first)
+    ends = np.cumsum(np.bincount(columns, minlength=p))
+    between = halfway(values[:-1], values[1:])
+    cuts = []
+    for j, (start, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
+        if categorical[j] or end - start > max_bins:
+            cuts.append(cuts_of(values[start:end], counts[start:end], bool(categorical[j]), max_bins))
+        else:
+            cuts.append(between[start : max(end - 1, start)])
+    return cuts
 
 
 def bin_sparse(binning: Binning, X: Any) -> Binned:

@@ -339,18 +339,22 @@ def indicator_cut(  # type: ignore[no-untyped-def]
 
 @kernel
 def best_split(  # type: ignore[no-untyped-def]
-    h, counts, exact, features, allowed, integers, numbers, leaf, limits, levels, room
+    h, counts, exact, features, active, allowed, integers, numbers, leaf, limits, levels, room
 ):  # fmt: skip
-    """Writes the best split of a node into its leaf record; GAIN is 0 where none is allowed."""
+    """Writes the best split of a node into its leaf record; GAIN is 0 where none is allowed.
+
+    Only the features that `active` names are looked at.
+    """
     total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
     least = least_hessian(exact, total, n_rows, integers, numbers)
     prefix, gains, order, score, found, sums, rows = room
     best = np.float32(0)
     leaf[FEATURE] = -1
-    for j in range(features.shape[1]):
-        n_bins, missing = features[N_BINS, j], features[MISSING, j]
-        if not allowed[j] or n_bins + missing < 2:
+    for at in range(active.size):
+        j = active[at]
+        if not allowed[j]:
             continue
+        n_bins, missing = features[N_BINS, j], features[MISSING, j]
         o = features[BASE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
         indicator = n_bins == 2 and not missing and not (features[CATEGORICAL, j] or integers[BOUNDED])
@@ -395,17 +399,18 @@ def best_split(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def best_number(h, counts, exact, features, integers, numbers, leaf, limits, room):  # type: ignore[no-untyped-def]
+def best_number(h, counts, exact, features, active, integers, numbers, leaf, limits, room):  # type: ignore[no-untyped-def]
     """As `best_split` for numbers alone, without bounds."""
     total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
     least = least_hessian(exact, total, n_rows, integers, numbers)
     prefix, gains, sums, rows = room[0], room[1], room[5], room[6]
     best = np.float32(0)
     leaf[FEATURE] = -1
-    for j in range(features.shape[1]):
-        n_bins, missing = features[N_BINS, j], features[MISSING, j]
-        if not features[USABLE, j] or n_bins + missing < 2:
+    for at in range(active.size):
+        j = active[at]
+        if not features[USABLE, j]:
             continue
+        n_bins, missing = features[N_BINS, j], features[MISSING, j]
         o = features[BASE, j]
         hj, cj = h[o : o + 256], counts[o : o + 256]
         indicator = n_bins == 2 and not missing
