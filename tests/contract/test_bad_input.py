@@ -54,14 +54,14 @@ def test_another_number_of_columns_is_named(estimator):
         model.predict(X[:, :4])
 
 
-@cases.every_estimator
+@cases.every_learner
 def test_lengths_that_differ_are_named(estimator):
     X, y = cases.arrays(estimator)
     with pytest.raises(ValueError, match="160.*159|159.*160"):
         clone(estimator).fit(X, y[:-1])
 
 
-@cases.every_estimator
+@cases.every_learner
 def test_a_missing_target_is_refused(estimator):
     X, y = cases.arrays(estimator)
     target = y.astype(object) if is_classifier(estimator) else y.astype(float)
