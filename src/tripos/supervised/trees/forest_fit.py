@@ -15,11 +15,13 @@ import scipy.sparse as sp
 from tripos.compute.budget import require
 from tripos.compute.threads import parallel, thread_count
 from tripos.supervised.trees.binning import Binned, Binning
+from tripos.supervised.trees.forest_classes import FEW, LANES
 from tripos.supervised.trees.forest_grow import grow_scalar, grow_vector
 from tripos.supervised.trees.forest_nodes import LeafForest, answer_out_of_bag, pack_tree, prune_weakest
 from tripos.supervised.trees.forest_rows import (
     MIN_GAIN,
     MIN_WEIGHT,
+    MOST_NOTED,
     N_FOUND,
     N_NODE,
     N_NODE_NUMBERS,
@@ -58,6 +60,8 @@ class Target:
         A scalar's values as integers.
     unit : float
         What one of them is worth.
+    classes : bool
+        Whether there is one target, of classes.
     """
 
     codes: np.ndarray
@@ -67,6 +71,7 @@ class Target:
     n_values: int
     q: np.ndarray
     unit: float
+    classes: bool = False
 
     @classmethod
     def of_classes(cls, codes: np.ndarray, n_classes: list[int], *, entropy: bool) -> Target:
@@ -77,11 +82,11 @@ class Target:
         if T == 1 and n_classes[0] <= 2:
             q = codes[:, 0].astype(np.int32)
             scale = unit if entropy else np.sqrt(2.0)  # the Gini index of two classes is twice the variance
-            return cls(np.empty((n, 0), np.int32), none, np.zeros(1), True, 1, q, float(scale))
+            return cls(np.empty((n, 0), np.int32), none, np.zeros(1), True, 1, q, float(scale), True)
         starts = np.cumsum([0, *n_classes[:-1]])
         places = np.ascontiguousarray(codes + starts, dtype=np.int32)
         D = int(sum(n_classes))
-        return cls(places, none, np.zeros(D), False, D, np.empty(0, np.int32), float(unit / T))
+        return cls(places, none, np.zeros(D), False, D, np.empty(0, np.int32), float(unit / T), T == 1)
 
     @classmethod
     def of_numbers(cls, y: np.ndarray, *, poisson: bool) -> Target:
@@ -190,7 +195,8 @@ class Tools:
         self.spare, self.spare_q = np.empty(n, np.uint64), np.empty(n_q, np.int32)
         self.nodes = np.empty((2 * leaves + 1, N_NODE), np.int64)
         self.found = np.empty((2 * leaves + 1, N_NODE_NUMBERS))
-        self.waiting = np.empty((open_leaves, N_WAITING), np.int64)
+        words = -(-F // 64) if F <= MOST_NOTED else 0
+        self.waiting = np.zeros((open_leaves + 1, N_WAITING + words), np.int64)
         self.bounds = np.empty((open_leaves, N_WAITING_NUMBERS))
         self.level_bits = np.zeros((leaves + 1 if plan.level_splits else 1, 4), np.uint64)
         self.stack = np.empty((2 * leaves + 2, 2), np.int64)
@@ -205,7 +211,12 @@ class Tools:
         self.hist = (
             np.zeros((256, D)), np.zeros(256), counts, bitmap, order, shares, np.zeros(D), np.zeros(D)
         )  # fmt: skip
-        self.amounts = (np.empty(n * T, np.int32), np.empty(n * T), np.empty(n))
+        self.amounts = (np.empty(n * T, np.int32), np.empty(n * T), np.empty(n), np.empty(n, np.int32))
+        wide = -(-D // LANES) * LANES
+        self.tools = (
+            np.zeros(256 * wide, np.int32), np.zeros(4, np.uint64), np.zeros(wide), np.zeros(wide), np.zeros(FEW, np.uint64),
+            np.zeros(FEW, np.uint64), np.zeros(n + 1, np.int32),
+        )  # fmt: skip
         entries = keep * (n * T if target.codes.shape[1] else 2 * n * D)
         self.shares = (
             np.empty(entries, np.int32), np.empty(entries, np.float32), np.zeros(2 * n + 2, np.int64)
@@ -293,7 +304,8 @@ class Grower:
         numbers[UNIT], numbers[WEIGHT_UNIT] = target.unit, unit
         progress = np.zeros(N_PROGRESS, np.int64)
         progress[[OPEN, NODES, 3]] = 1
-        tools.waiting[0], tools.bounds[0] = (0, m, 0, 0), (-np.inf, np.inf, -2.0)
+        tools.waiting[0], tools.bounds[0] = 0, (-np.inf, np.inf, -2.0)
+        tools.waiting[0, 1] = m
         data = (*(getattr(rows, k) for k in ("columns", "cells", "stride", "gappy", "categorical", "centers")), plan.directions)  # fmt: skip
         found, bits = np.zeros(N_FOUND, np.int64), np.zeros(4, np.uint64)
         work = (tools.keys, tools.q, tools.values, tools.bins, found, bits)
@@ -308,7 +320,7 @@ class Grower:
         else:
             given = (target.codes, target.values, target.centers)
             while not grow_vector(
-                data, work, tools.amounts, tools.hist, choice, tree, settings, numbers, given, tools.shares, BUDGET
+                data, work, tools.amounts, tools.hist, tools.tools, choice, tree, settings, numbers, given, tools.shares, BUDGET
             ):  # fmt: skip
                 pass
         if plan.alpha > 0.0:

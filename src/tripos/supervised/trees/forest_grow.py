@@ -38,6 +38,7 @@ from tripos.supervised.trees.forest_rows import (
     MIN_LEAF,
     MIN_SPLIT,
     MIN_WEIGHT,
+    N_WAITING,
     NODE,
     NODES,
     OFFER,
@@ -53,6 +54,7 @@ from tripos.supervised.trees.forest_rows import (
     WEIGHT,
     WEIGHT_AT,
     WEIGHT_UNIT,
+    inlined,
     part_rows,
     read_bins,
     reseed,
@@ -100,6 +102,7 @@ def write_node(tree, node, gain, numbers, best, best_bits):  # type: ignore[no-u
     return gain
 
 
+@inlined
 @kernel
 def divide(data, work, choice, tree, at):  # type: ignore[no-untyped-def]
     """Parts the rows of the waiting leaf `at` by its split; its children wait behind the others."""
@@ -110,6 +113,9 @@ def divide(data, work, choice, tree, at):  # type: ignore[no-untyped-def]
     s, e, node, depth = waiting[at, START], waiting[at, END], waiting[at, NODE], waiting[at, DEPTH]
     low, high = bounds[at, LOW], bounds[at, HIGH]
     j, m = nodes[node, FEATURE], e - s
+    noted, keep = U(waiting.shape[1]), U(waiting.shape[0] - 1)  # the last row is no leaf's
+    for k in range(U(N_WAITING), noted):
+        waiting[keep, k] = waiting[at, k]
     best[FOUND_BIN], side = nodes[node, SPLIT] % SIDE, nodes[node, SPLIT] // SIDE
     best[FOUND_SIDE] = side % 2
     best[FOUND_LEVELS] = nodes[node, BY_LEVELS] >= 0
@@ -130,7 +136,7 @@ def divide(data, work, choice, tree, at):  # type: ignore[no-untyped-def]
     progress[LEAVES] += 1
     progress[OPEN] -= 1
     last = progress[OPEN]
-    for k in range(4):
+    for k in range(noted):
         waiting[at, k] = waiting[last, k]
     for k in range(3):
         bounds[at, k] = bounds[last, k]
@@ -149,8 +155,10 @@ def divide(data, work, choice, tree, at):  # type: ignore[no-untyped-def]
 def push(tree, s, e, node, depth, low, high):  # type: ignore[no-untyped-def]
     """A leaf that waits."""
     _, _, waiting, bounds, _, progress = tree
-    at = progress[OPEN]
+    at, keep = progress[OPEN], U(waiting.shape[0] - 1)
     progress[OPEN] += 1
+    for k in range(U(N_WAITING), U(waiting.shape[1])):
+        waiting[at, k] = waiting[keep, k]
     waiting[at, START], waiting[at, END], waiting[at, NODE], waiting[at, DEPTH] = s, e, node, depth
     bounds[at, LOW], bounds[at, HIGH], bounds[at, OFFER] = low, high, ASK
 
@@ -186,6 +194,7 @@ def most_offered(tree):  # type: ignore[no-untyped-def]
     return at
 
 
+@inlined
 @kernel
 def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  # type: ignore[no-untyped-def]
     """Writes a waiting leaf's numbers, and the split that is best for it; what it gains, -1 where it stays a leaf."""
@@ -226,6 +235,7 @@ def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  
             perm,
             best,
             best_bits,
+            waiting[at, N_WAITING:],
         )
         gain = write_node(tree, node, gain * factor, numbers, best, best_bits)
     else:
@@ -326,25 +336,26 @@ def write_shares(sums, W, codes, centers, pure, shares, progress):  # type: igno
     return D + k
 
 
+@inlined
 @kernel
-def consider_vector(data, work, amounts_of, hist, choice, tree, settings, numbers, given, shares, at):  # type: ignore[no-untyped-def]
+def consider_vector(data, work, amounts_of, hist, tools, choice, tree, settings, numbers, given, shares, at):  # type: ignore[no-untyped-def]
     """As `consider_scalar`; the node's value is the number of its answer."""
     keys = work[0]
-    places, amounts, weights = amounts_of
     codes, targets, centers = given
     rng, perm, best, best_bits, _, _ = choice
     nodes, found, waiting, _, _, progress = tree
     s, e, node, depth = waiting[at, START], waiting[at, END], waiting[at, NODE], waiting[at, DEPTH]
     m, sums, T = e - s, hist[7], max(codes.shape[1], targets.shape[1])
-    W, pure = read_amounts(keys, s, m, codes, targets, places, amounts, weights, sums)
+    W, pure = read_amounts(keys, s, m, codes, targets, amounts_of, sums)
     factor = numbers[UNIT] * numbers[WEIGHT_UNIT]
     found[node, WEIGHT], found[node, GAIN] = W * numbers[WEIGHT_UNIT], 0.0
     gain = -1.0
     if not pure and not too_small(settings, numbers, m, W, depth):
         reseed(rng, node)
         gain = search_vector(
-            data, work, amounts_of, hist, settings, numbers, rng, s, m, W, T, perm, best, best_bits
-        )
+            data, work, amounts_of, hist, settings, numbers, rng, s, m, W, T, perm, best, best_bits,
+            waiting[at, N_WAITING:], tools,
+        )  # fmt: skip
         gain = write_node(tree, node, gain * factor, numbers, best, best_bits)
     else:
         nodes[node, FEATURE] = -1
@@ -355,15 +366,15 @@ def consider_vector(data, work, amounts_of, hist, choice, tree, settings, number
         if targets.shape[1]:
             whole = 0.0
             for i in range(m * T):
-                whole += amounts[i] * amounts[i] / weights[i // T]
+                whole += amounts_of[1][i] * amounts_of[1][i] / amounts_of[2][i // T]
         found[node, IMPURITY] = factor * (whole - purity_of_node(settings[CRITERION], sums, W, T))
     return gain
 
 
 @kernel(
-    f"{DATA}, {WORK}, Tuple((i4[::1], f8[::1], f8[::1])), Tuple((f8[:, ::1], f8[::1], i8[::1], u8[::1], i8[::1], f8[::1], f8[::1], f8[::1])), {CHOICE}, {TREE}, i8[::1], f8[::1], Tuple((i4[:, ::1], f8[:, ::1], f8[::1])), Tuple((i4[::1], f4[::1], i8[::1])), i8"
+    f"{DATA}, {WORK}, Tuple((i4[::1], f8[::1], f8[::1], i4[::1])), Tuple((f8[:, ::1], f8[::1], i8[::1], u8[::1], i8[::1], f8[::1], f8[::1], f8[::1])), Tuple((i4[::1], u8[::1], f8[::1], f8[::1], u8[::1], u8[::1], i4[::1])), {CHOICE}, {TREE}, i8[::1], f8[::1], Tuple((i4[:, ::1], f8[:, ::1], f8[::1])), Tuple((i4[::1], f4[::1], i8[::1])), i8"
 )
-def grow_vector(data, work, amounts_of, hist, choice, tree, settings, numbers, given, shares, budget):  # type: ignore[no-untyped-def]
+def grow_vector(data, work, amounts_of, hist, tools, choice, tree, settings, numbers, given, shares, budget):  # type: ignore[no-untyped-def]
     """As `grow_scalar`, for several sums a row."""
     bounds, progress = tree[3], tree[5]
     while progress[OPEN] > 0:
@@ -371,7 +382,7 @@ def grow_vector(data, work, amounts_of, hist, choice, tree, settings, numbers, g
         if at >= 0:
             budget -= tree[2][at, END] - tree[2][at, START]
             bounds[at, OFFER] = consider_vector(
-                data, work, amounts_of, hist, choice, tree, settings, numbers, given, shares, at
+                data, work, amounts_of, hist, tools, choice, tree, settings, numbers, given, shares, at
             )
             if settings[MAX_LEAVES]:
                 continue

@@ -33,6 +33,7 @@ from tripos.supervised.trees.forest_exact_fit import ExactGrower, Lesson, left_o
 from tripos.supervised.trees.forest_fit import Grower, Plan, Rows, Target, out_of_bag
 from tripos.supervised.trees.forest_nodes import LeafForest
 from tripos.supervised.trees.forest_rows import (
+    COUNTED,
     CRITERION,
     ENTROPY,
     KEEP_ALL,
@@ -245,6 +246,7 @@ class ForestModel(Columns):
         settings[MAX_LEAVES] = self.max_leaf_nodes or 0
         settings[CRITERION] = self._criterion()
         settings[RANDOM_CUTS] = self.random_cuts
+        settings[COUNTED] = settings[CRITERION] == SQUARED and target.classes
         settings[KEEP_ALL] = self.ccp_alpha > 0.0 or self.max_leaf_nodes is not None
         numbers[MIN_WEIGHT], numbers[MIN_GAIN] = self.min_weight_fraction_leaf, self.min_impurity_decrease
         return Plan(

@@ -11,6 +11,8 @@ Breiman, "Random forests" (2001), doi:10.1023/A:1010933404324. Marsaglia, "Xorsh
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tripos.compute import kernel
@@ -22,21 +24,34 @@ MISSING_BIN = 255
 NARROW = 8  # a node with fewer than a share of 1/8 of the rows reads cells row by row
 
 # Settings of a tree, integers and numbers
-N_TRIED, MIN_SPLIT, MIN_LEAF, MAX_DEPTH, MAX_LEAVES, CRITERION, RANDOM_CUTS, KEEP_ALL, N_SETTINGS = range(9)
+N_TRIED, MIN_SPLIT, MIN_LEAF, MAX_DEPTH, MAX_LEAVES, CRITERION, RANDOM_CUTS, KEEP_ALL, COUNTED, N_SETTINGS = (
+    range(10)
+)
 MIN_WEIGHT, MIN_GAIN, UNIT, WEIGHT_UNIT, N_NUMBERS = range(5)
 SQUARED, ENTROPY, POISSON = 0, 1, 2
+MOST_NOTED = 256  # columns up to which it is noted which are constant
 BETTER = 1.0 + 1e-6  # times as good as another split is better, and not only rounded otherwise
 
 # A node under way: integers and numbers
 FEATURE, SPLIT, CHILD, BY_LEVELS, N_NODE = range(5)
 WEIGHT, GAIN, VALUE, IMPURITY, N_NODE_NUMBERS = range(5)
 # A leaf that waits: integers and numbers
-START, END, NODE, DEPTH, N_WAITING = range(5)
+START, END, NODE, DEPTH, N_WAITING = range(5)  # then a bit for each column that is known to be constant
 LOW, HIGH, OFFER, N_WAITING_NUMBERS = range(4)
 # How far the growth is
 OPEN, NODES, LEVEL_SETS, LEAVES, SHARES, N_PROGRESS = range(6)
 # What a search has found
 FOUND_FEATURE, FOUND_BIN, FOUND_SIDE, FOUND_LEVELS, N_FOUND = range(5)
+
+
+def inlined(call: Any) -> Any:
+    """Marks a kernel that is called from one place to be copied there.
+
+    Kernels here take tuples of many arrays; to hand these over, word by word, cost a small node more than its work.
+    """
+    if hasattr(call, "targetoptions"):  # else it runs in Python
+        call.targetoptions["forceinline"] = True
+    return call
 
 
 @kernel
@@ -84,6 +99,19 @@ def put_back(perm, tried):  # type: ignore[no-untyped-def]
     for t in range(tried - 1, -1, -1):
         at = perm[1, t]
         perm[0, at], perm[0, t] = perm[0, t], perm[0, at]
+
+
+@kernel
+def is_known(known, j):  # type: ignore[no-untyped-def]
+    """Whether a column is known to be constant in a node: a bit of `known`, which is empty where none are noted."""
+    return known.size > 0 and (U(known[U(j) >> U(6)]) >> (U(j) & U(63))) & U(1) == U(1)
+
+
+@kernel
+def note_constant(known, j):  # type: ignore[no-untyped-def]
+    """A column that is constant in a node is so in all below: its children need not read it."""
+    if known.size > 0:
+        known[U(j) >> U(6)] |= np.int64(U(1) << (U(j) & U(63)))
 
 
 @kernel
@@ -156,20 +184,12 @@ def read_bins(columns, cells, stride, j, keys, s, m, bins):  # type: ignore[no-u
 @kernel
 def read_span(columns, cells, stride, j, keys, s, m, bins):  # type: ignore[no-untyped-def]
     """As `read_bins`; returns the lowest and the highest bin, that for missing cells among them."""
-    low, high = np.uint8(255), np.uint8(0)
-    if m * NARROW >= columns.shape[1]:
-        read_bins(columns, cells, stride, j, keys, s, m, bins)
-        for i in range(U(m)):
-            low = min(low, bins[i])
-            high = max(high, bins[i])
-        return np.int64(low), np.int64(high)
-    least, most = U(255), U(0)
+    read_bins(columns, cells, stride, j, keys, s, m, bins)
+    low, high = bins[U(0)], bins[U(0)]
     for i in range(U(m)):
-        b = U(cells[(keys[U(s) + i] & ROW) * U(stride) + U(j)])
-        bins[i] = np.uint8(b)
-        least = b if b < least else least
-        most = b if b > most else most
-    return np.int64(least), np.int64(most)
+        low = min(low, bins[i])
+        high = max(high, bins[i])
+    return np.int64(low), np.int64(high)
 
 
 @kernel

@@ -19,6 +19,7 @@ from tripos.compute import kernel
 from tripos.compute.intrinsics import log
 from tripos.supervised.trees.forest_rows import (
     BETTER,
+    COUNTED,
     CRITERION,
     FOUND_BIN,
     FOUND_FEATURE,
@@ -36,7 +37,10 @@ from tripos.supervised.trees.forest_rows import (
     draw,
     draw_column,
     highest_known,
+    inlined,
+    is_known,
     lowest_bit,
+    note_constant,
     put_back,
     random_cut,
     random_levels,
@@ -48,6 +52,7 @@ from tripos.supervised.trees.forest_rows import (
 U = np.uint64
 LOWER, HALF = U(0xFFFFFFFF), U(0x7FFFFFFF)
 FEW = 64  # rows below which the bins in use are named instead of searched
+PERFECT = 1.0 - 5e-7  # of the most possible: nothing that follows would be better
 F0 = np.float32(0.0)
 
 
@@ -126,6 +131,7 @@ def gains_of(weights, tops, n, total, gains):  # type: ignore[no-untyped-def]
     return gains[at], at
 
 
+@inlined
 @kernel
 def scan_all(sums, total, weights, tops, gains):  # type: ignore[no-untyped-def]
     """The gain of the best of all cuts, and its bin, halfway to the next one in use. Leaves sums cleared."""
@@ -144,6 +150,7 @@ def scan_all(sums, total, weights, tops, gains):  # type: ignore[no-untyped-def]
     return np.float64(most), (at + after - 1) // 2
 
 
+@inlined
 @kernel
 def scan_few(sums, bitmap, total, weights, tops, gains, order):  # type: ignore[no-untyped-def]
     """As `scan_all`, over the bins that the bitmap names; leaves sums and bitmap cleared."""
@@ -227,6 +234,7 @@ def count_bins(bins, values, m, sums, counts):  # type: ignore[no-untyped-def]
         counts[bins[i]] += 1
 
 
+@inlined
 @kernel
 def try_plain(bins, values, m, total, hist):  # type: ignore[no-untyped-def]
     """Gain and bin of the best cut of a numeric feature without missing cells or limits; -2 where it is constant."""
@@ -297,6 +305,7 @@ def write_split(order, n, best, side, categorical, gaps, found, bits):  # type: 
         found[FOUND_BIN] = (t + order[best + 1] - 1) // 2 if best + 1 < n else t
 
 
+@inlined
 @kernel
 def try_random(  # type: ignore[no-untyped-def]
     bins, first, last, values, m, total, settings, least, categorical, centers, direction, low, high, rng, found, bits
@@ -341,8 +350,18 @@ def try_random(  # type: ignore[no-untyped-def]
 
 
 @kernel
+def most_possible(values, m, total, settings):  # type: ignore[no-untyped-def]
+    """What a split gains at most, which of two classes is where both sides are pure; infinity where that is not known."""
+    if not settings[COUNTED]:
+        return np.inf
+    W, S = np.float64(np.int64(total & LOWER)), np.float64(np.int64(total >> WEIGHT_AT))
+    return S * (W - S) / W
+
+
+@inlined
+@kernel
 def search_scalar(  # type: ignore[no-untyped-def]
-    data, work, hist, settings, numbers, rng, s, m, total, scale, low, high, perm, best, best_bits
+    data, work, hist, settings, numbers, rng, s, m, total, scale, low, high, perm, best, best_bits, known
 ):
     """The best split over features drawn at random: its gain in units of the values, -1 where there is none.
 
@@ -353,10 +372,13 @@ def search_scalar(  # type: ignore[no-untyped-def]
     keys, q, values, bins, found, bits = work
     n_features, tried, varied, most = columns.shape[0], 0, False, -0.5
     least = max(numbers[MIN_WEIGHT], 0.5)
+    limit = PERFECT * most_possible(values, m, total, settings)
     limited = settings[MIN_LEAF] > 1 or least > 1.0 or settings[CRITERION] != SQUARED or directions.size > 0
     while tried < n_features and (tried < settings[N_TRIED] or not varied):
         j = draw_column(rng, perm, tried, n_features)
         tried += 1
+        if is_known(known, j):
+            continue
         direction = directions[j] if directions.size else np.int64(2)
         if m == 2 and not limited and not gappy[j] and not categorical[j]:
             gain = try_pair(cells, stride, j, keys, q, s, found) / scale
@@ -374,6 +396,7 @@ def search_scalar(  # type: ignore[no-untyped-def]
         if settings[RANDOM_CUTS]:
             first, last = read_span(columns, cells, stride, j, keys, s, m, bins)
             if first == last:
+                note_constant(known, j)
                 continue
             gain, constant = try_random(
                 bins, first, last, values, m, total, settings, least, categorical[j], centers[j], direction, low, high, rng,
@@ -384,6 +407,8 @@ def search_scalar(  # type: ignore[no-untyped-def]
                 most = gain
                 found[FOUND_FEATURE] = j
                 take(found, bits, best, best_bits)
+                if most >= limit:
+                    break
             continue
         read_bins(columns, cells, stride, j, keys, s, m, bins)
         if limited or gappy[j] or categorical[j]:
@@ -394,10 +419,14 @@ def search_scalar(  # type: ignore[no-untyped-def]
             gain, t = try_plain(bins, values, m, total, hist)
             found[FOUND_BIN], found[FOUND_SIDE], found[FOUND_LEVELS] = t, 2, 0
             constant = gain < 0.0
+        if constant:
+            note_constant(known, j)
         varied |= not constant
         if gain > (most * BETTER if most > 0.0 else most):
             most = gain
             found[FOUND_FEATURE] = j
             take(found, bits, best, best_bits)
+            if most >= limit:
+                break
     put_back(perm, tried)
     return max(most, 0.0) if most > -0.5 else -1.0

@@ -15,7 +15,9 @@ import numpy as np
 
 from tripos.compute import kernel
 from tripos.compute.intrinsics import log
+from tripos.supervised.trees.forest_classes import try_classes
 from tripos.supervised.trees.forest_rows import (
+    COUNTED,
     CRITERION,
     FOUND_BIN,
     FOUND_FEATURE,
@@ -33,11 +35,13 @@ from tripos.supervised.trees.forest_rows import (
     draw,
     draw_column,
     highest_known,
+    inlined,
+    is_known,
     lowest_bit,
+    note_constant,
     put_back,
     random_cut,
     random_levels,
-    read_bins,
     read_span,
     take,
 )
@@ -47,11 +51,12 @@ U = np.uint64
 
 
 @kernel
-def read_amounts(keys, s, m, codes, targets, places, amounts, weights, sums):  # type: ignore[no-untyped-def]
+def read_amounts(keys, s, m, codes, targets, amounts_of, sums):  # type: ignore[no-untyped-def]
     """Places and amounts of the node's rows, its sums, its weight, and whether all its rows have equal targets.
 
     For classes `codes` (n_rows, T) says the place of each target; for numbers `targets` (n_rows, T) says the value.
     """
+    places, amounts, weights, whole = amounts_of
     T = max(codes.shape[1], targets.shape[1])
     for d in range(sums.size):
         sums[d] = 0.0
@@ -59,6 +64,7 @@ def read_amounts(keys, s, m, codes, targets, places, amounts, weights, sums):  #
     for i in range(U(m)):
         row, w = keys[U(s) + i] & ROW, np.float64(np.int64(keys[U(s) + i] >> WEIGHT_AT))
         weights[i] = w
+        whole[i] = np.int32(keys[U(s) + i] >> WEIGHT_AT)
         W += w
         for t in range(U(T)):
             at = i * U(T) + t
@@ -263,27 +269,53 @@ def try_random_vector(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W, T, perm, best, best_bits):  # type: ignore[no-untyped-def]
-    """The best split over features drawn at random: its gain, -1 where there is none. As `search_scalar`."""
-    columns, cells, stride, _, categorical, centers, _ = data
+def total_up(node, counted, W, tools):  # type: ignore[no-untyped-def]
+    """The node's weights of classes as `try_classes` reads them; the sum of their squares, -1 where rows do not count."""
+    totals, squares = tools[3], 0.0
+    if not counted:
+        return -1.0
+    for d in range(U(node.size)):
+        totals[d] = node[d]
+        squares += node[d] * node[d]
+    return squares
+
+
+@inlined
+@kernel
+def search_vector(  # type: ignore[no-untyped-def]
+    data, work, amounts_of, hist, settings, numbers, rng, s, m, W, T, perm, best, best_bits, known, tools
+):
+    """The best split over features drawn at random: its gain, -1 where there is none. As `search_scalar`.
+
+    A cut that leaves both sides pure ends the search: none leaves more than W.
+    """
+    columns, cells, stride, gappy, categorical, centers, _ = data
     keys, _, _, bins, found, bits = work
-    places, amounts, weights = amounts_of
+    places, amounts, weights, whole = amounts_of
     left, node = hist[6], hist[7]
     n_features, tried, varied, most = columns.shape[0], 0, False, -1e300
     least = max(numbers[MIN_WEIGHT], 0.5)
+    plain = settings[COUNTED] and settings[MIN_LEAF] <= 1 and least <= 1.0
+    squares = total_up(node, plain, W, tools)
     while tried < n_features and (tried < settings[N_TRIED] or not varied):
         j = draw_column(rng, perm, tried, n_features)
         tried += 1
+        if is_known(known, j):
+            continue
+        first, last = read_span(columns, cells, stride, j, keys, s, m, bins)
+        if first == last:
+            note_constant(known, j)
+            continue
         if settings[RANDOM_CUTS]:
-            first, last = read_span(columns, cells, stride, j, keys, s, m, bins)
-            if first == last:
-                continue
             score, constant = try_random_vector(
                 bins, first, last, places, amounts, weights, m, T, W, node, left, settings, least, categorical[j],
                 centers[j], rng, found, bits,
             )  # fmt: skip
+        elif plain and not gappy[j] and not categorical[j]:
+            score, t = try_classes(bins, first, last, places, whole, m, W, squares, tools)
+            found[FOUND_BIN], found[FOUND_SIDE], found[FOUND_LEVELS] = t, 2, 0
+            constant = False
         else:
-            read_bins(columns, cells, stride, j, keys, s, m, bins)
             by = places[below(rng, m * T)] if categorical[j] else np.int32(0)
             score, constant = try_vector(
                 bins, places, amounts, weights, m, T, W, node, hist, settings, least, categorical[j], by, found, bits
@@ -293,6 +325,8 @@ def search_vector(data, work, amounts_of, hist, settings, numbers, rng, s, m, W,
             most = score
             found[FOUND_FEATURE] = j
             take(found, bits, best, best_bits)
+            if settings[COUNTED] and score >= W * (1.0 - 1e-12):
+                break
     put_back(perm, tried)
     if most <= -1e300:
         return -1.0
