@@ -132,6 +132,7 @@ def softmax_pass(X, y, s, W, b, gradient, hessian):  # type: ignore[no-untyped-d
     n_classes = b.size
     rows = rows_in_cache(d + 1, X.itemsize)
     value = 0.0
+    pairs = np.zeros((n_classes * (n_classes + 1) // 2 if hessian.size else 0, d + 1, d + 1))
     for start in range(0, n, rows):
         block = X[start : start + rows]  # (m, d)
         eta = np.dot(W, block.T)  # (K, m)
@@ -148,7 +149,9 @@ def softmax_pass(X, y, s, W, b, gradient, hessian):  # type: ignore[no-untyped-d
             for i in range(m):
                 gradient[k, d] += eta[k, i]
         if hessian.size:
-            softmax_hessian(block, s, start, p, hessian)
+            softmax_hessian(block, s, start, p, pairs)
+    if hessian.size:
+        add_pairs(pairs, hessian)
     return value
 
 
@@ -185,22 +188,40 @@ def pair_curvature(s, start, p, k, l, h):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def softmax_hessian(X, s, start, p, hessian):  # type: ignore[no-untyped-def]
-    """Adds the rows' share, pair of classes by pair of classes; the upper half mirrors the lower."""
+def softmax_hessian(X, s, start, p, pairs):  # type: ignore[no-untyped-def]
+    """Adds [X, 1]' diag(|h|) [X, 1] of each pair of classes, its lower triangle: h is of one sign."""
     m, d = X.shape
-    h = np.ones(m, X.dtype)
-    extended = np.empty((m, d + 1), X.dtype)
-    scale_rows(X, h, extended)
+    h = np.empty(m, X.dtype)
     scaled = np.empty((m, d + 1), X.dtype)
+    pair = 0
     for k in range(p.shape[0]):
         for l in range(k + 1):
             pair_curvature(s, start, p, k, l, h)
+            for i in range(m):
+                h[i] = np.sqrt(abs(h[i]))
             scale_rows(X, h, scaled)
-            product = np.dot(scaled.T, extended)
-            for j in range(d + 1):
-                add_to(hessian[k, j, l], product[j])
-                if l < k:
-                    add_to(hessian[l, j, k], product[j])
+            add_half_product(scaled, pairs[pair])
+            pair += 1
+
+
+@kernel
+def add_pairs(pairs, hessian):  # type: ignore[no-untyped-def]
+    """Adds what the lower triangles of the pairs stand for: symmetric blocks, those of two classes below zero."""
+    pair = 0
+    for k in range(hessian.shape[0]):
+        for l in range(k + 1):
+            half = pairs[pair]
+            pair += 1
+            for i in range(half.shape[0]):
+                for j in range(i + 1):
+                    v = half[i, j] if l == k else -half[i, j]
+                    hessian[k, i, l, j] += v
+                    if j < i:
+                        hessian[k, j, l, i] += v
+                    if l < k:
+                        hessian[l, i, k, j] += v
+                        if j < i:
+                            hessian[l, j, k, i] += v
 
 
 @kernel("F[:, ::1], F[::1], F[::1], f8[::1], f8[::1]")

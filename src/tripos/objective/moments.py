@@ -18,6 +18,7 @@ T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance", T
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from scipy.linalg.blas import dsyrk
 
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
+from tripos.compute.blas import blas_threads
 from tripos.compute.blocks import Block, Blocks, row_blocks
 from tripos.compute.budget import require
 from tripos.compute.executor import reduce_blocks
@@ -38,6 +40,9 @@ WIDE = 160
 VERY_WIDE = 512  # one product over all rows by BLAS's threads: a scatter per block would outgrow X
 ROWS_PER_COLUMN = 8  # rows of a block per column: merging a scatter costs no more than an eighth of making it
 PIECE_BYTES = 1 << 25
+TEMPTING = (
+    300_000  # multiplications from which BLAS wakes its threads for a small piece, and then waits for them
+)
 TYPICAL_ROWS = 256
 FEW_BYTES = 1 << 18  # of rows that are surely one block: nothing is cut, nor memory asked for
 SMALL = 1 << 24  # bytes for which nobody asks how much memory is free: asking takes 0.3 ms
@@ -188,7 +193,9 @@ def block_moments(block: Block, *, dtype: Any = np.float64, alone: bool = False)
         shift = shift.astype(dtype if precision == np.float32 else np.float64)
         alone = alone and len(total) >= VERY_WIDE and shift.dtype == np.float64
         scatter = narrow_scatter if len(total) < WIDE else _very_wide_scatter if alone else _wide_scatter
-        scatter(kernel_array(block.X), Y, s, shift, total)
+        narrow = scatter is narrow_scatter and n * total.size > TEMPTING
+        with blas_threads(1) if narrow else nullcontext():
+            scatter(kernel_array(block.X), Y, s, shift, total)
     weight = float(n if block.sample_weight is None else block.sample_weight.sum())
     return _about_mean(total, shift, weight, n)
 

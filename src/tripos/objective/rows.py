@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array, kernel_csr
+from tripos.compute.blas import blas_threads
 from tripos.compute.blocks import Block
+from tripos.compute.executor import map_tasks
 from tripos.objective.dense import any_pointwise_pass, column_sums, pointwise_pass, softmax_pass
 from tripos.objective.losses import Loss, PointwiseLoss
 from tripos.objective.sparse import (
@@ -24,6 +28,9 @@ from tripos.objective.sparse import (
 )
 
 _NONE = np.empty(0)
+# Multiplications of a softmax Hessian from which threads share its rows, pieces of them, and numbers it may have.
+SHARED_WORK, MOST_PIECES, SHARED_NUMBERS = 2e7, 4, 1 << 20
+TEMPTING = 300_000  # as in `moments`
 
 
 @dataclass
@@ -71,11 +78,27 @@ class DenseRows:
             H = np.zeros((D, D) if hessian else (0, 0))
             known = loss.code, loss.parameter
             run = pointwise_pass if loss.common else any_pointwise_pass
-            value = run(*known, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
+            tempting = hessian and len(self.y) * H.size > TEMPTING
+            with blas_threads(1) if tempting else nullcontext():
+                value = run(*known, self.X, self.y, self.s, W[0], b[0], gradient[0], H)
             return Evaluation(value, gradient, H[None, :, None] if hessian else None)
-        H = np.zeros((K, D, K, D) if hessian else (0, 0, 0, 0))
+        size = (K * D) ** 2  # numbers of the Hessian
+        pieces = int(min(len(self.y) * size / 4.0 / SHARED_WORK, MOST_PIECES))
+        if not hessian or pieces < 2 or size > SHARED_NUMBERS:
+            return self._softmax(W, b, hessian=hessian)
+        ends = np.linspace(0, len(self.y), pieces + 1).astype(np.int64)
+        parts = [self._between(start, stop) for start, stop in zip(ends[:-1], ends[1:])]
+        return reduce(Evaluation.add, map_tasks(lambda part: part._softmax(W, b, hessian=True), parts))
+
+    def _softmax(self, W: np.ndarray, b: np.ndarray, *, hessian: bool) -> Evaluation:
+        K, D = len(W), W.shape[1] + 1
+        gradient, H = np.zeros((K, D)), np.zeros((K, D, K, D) if hessian else (0, 0, 0, 0))
         value = softmax_pass(self.X, self.y, self.s, W, b, gradient, H)
         return Evaluation(value, gradient, H if hessian else None)
+
+    def _between(self, start: int, stop: int) -> DenseRows:
+        rows = slice(start, stop)
+        return replace(self, X=self.X[rows], y=self.y[rows], s=self.s[rows] if self.s.size else self.s)
 
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Scores of shape (n_outputs, n_rows)."""
