@@ -48,7 +48,7 @@ def try_few_classes(bins, classes, whole, m, W, squares, tools):  # type: ignore
         b, after = order[k] >> U(8), order[k + U(1)] >> U(8)
         score = a / l + (squares - 2.0 * cross + a) / (W - l)
         if b != after and score > most:
-            most, t = score, np.int64(b + after - U(1)) // 2
+            most, t = score, np.int64(b + after - U(1)) // 2  # type: ignore[assignment]
     return most, t
 
 
@@ -63,7 +63,7 @@ def try_two_bins(bins, high, classes, whole, m, W, squares, tools):  # type: ign
     for d in range(U(left.size)):
         left[d] = 0.0
     for k in range(n):
-        i = U(picked[k])
+        i = U(picked[k])  # type: ignore[assignment]
         left[U(classes[i])] += np.float64(whole[i])
     l, a, cross = 0.0, 0.0, 0.0
     for d in range(U(left.size)):
@@ -111,16 +111,16 @@ def try_many_classes(bins, low, high, classes, whole, m, W, squares, tools):  # 
                 b = U(64) * k + lowest_bit(word)
                 word &= word - U(1)
                 if open_end:
-                    t, open_end = np.int64(best + b - U(1)) // 2, False
+                    t, open_end = np.int64(best + b - U(1)) // 2, False  # type: ignore[assignment]
                 l, a, cross = take_bin(sums, b, left, totals)
                 score = a / l + (squares - 2.0 * cross + a) / (W - l)
                 if b != U(high) and score > most:
                     most, best, open_end = score, b, True
         return most, t
-    for b in range(U(low), U(high) + U(1)):
+    for b in range(U(low), U(high) + U(1)):  # type: ignore[assignment]
         l, a, cross = take_bin(sums, b, left, totals)
         if open_end and l > last:
-            t, open_end = np.int64(best + b - U(1)) // 2, False
+            t, open_end = np.int64(best + b - U(1)) // 2, False  # type: ignore[assignment]
         last = l
         score = a / l + (squares - 2.0 * cross + a) / (W - l)
         if b != U(high) and score > most:
