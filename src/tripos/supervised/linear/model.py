@@ -5,6 +5,7 @@ eta = X w + b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
-from tripos.base import Estimator
+from tripos.base import Estimator, Training
 from tripos.supervised.linear.family import Family
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Self = TypeVar("Self", bound="LinearModel")
 
+# Of CSR that is an array in all but name: cells, and cells for each one stored.
+FULL_CELLS, FULL_SHARE = 1 << 18, 2
 COVERED = ("rows", "R2 on the training rows")  # facts that inference says again
 
 
@@ -34,6 +37,14 @@ class LinearModel(Estimator):
     canonical_scores: ClassVar[bool] = False  # a sum over what is stored
     coef_: Any
     intercept_: Any
+
+    def _start_fit(self, *args: Any, **options: Any) -> Training:
+        """As every estimator's; few rows of CSR that has stored most of their cells come as the array that it is."""
+        training = super()._start_fit(*args, **options)
+        X = training.X
+        if X is None or not sp.issparse(X) or X.shape[0] * X.shape[1] > min(FULL_CELLS, FULL_SHARE * X.nnz):
+            return training
+        return replace(training, X=X.toarray())
 
     def _scores(self, X: Any) -> np.ndarray:
         """Scores X w + b from whatever the user passed.
