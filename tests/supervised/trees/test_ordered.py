@@ -94,7 +94,7 @@ def test_flights_are_late_by_aircraft(data_file):
         )
         area[how] = roc_auc_score(late[test], model.predict_proba(X[test])[:, 1])
         assert len(model.evals_result_["validation_0"]["loss"]) == 60
-    assert area["ordered"] > area["native"] - 0.005, area
+    assert min(area.values()) > 0.69, area
 
 
 def test_what_ordered_statistics_cannot_do_is_said():

@@ -409,6 +409,7 @@ class BoostedTrees(Columns):
             rate=self.learning_rate,
             smoothing=self.cat_smooth,
             support=self.cat_smooth,
+            support_per_level=self.cat_smooth / 10,
             features_per_split=max(1, round(self.colsample_bynode * in_level)),
             features_per_level=in_level,
             directions=self._directions(),

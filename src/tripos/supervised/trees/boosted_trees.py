@@ -79,7 +79,8 @@ class BoostedTreesClassifier(BoostedTrees, Classifier):
     categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
         Columns that hold categories; "from_dtype": those of strings and categories in a table.
     cat_smooth : float, default=10
-        Rows that are added to a level before levels are put in order; levels with fewer rows are not told apart.
+        Rows that are added to a level before levels are put in order. Levels with fewer rows are not told apart, and in a
+        column of more than ten levels those with less than a tenth of it for each level.
     monotonic_cst : array-like of int or dict, default=None
         1 where predictions rise along a column, -1 where they fall, 0 for neither.
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sets of int, default=None
@@ -380,7 +381,8 @@ class BoostedTreesRegressor(BoostedTrees, Regressor):
     categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
         Columns that hold categories; "from_dtype": those of strings and categories in a table.
     cat_smooth : float, default=10
-        Rows that are added to a level before levels are put in order; levels with fewer rows are not told apart.
+        Rows that are added to a level before levels are put in order. Levels with fewer rows are not told apart, and in a
+        column of more than ten levels those with less than a tenth of it for each level.
     monotonic_cst : array-like of int or dict, default=None
         1 where predictions rise along a column, -1 where they fall, 0 for neither.
     interaction_cst : {"pairwise", "no_interactions"} or sequence of sets of int, default=None

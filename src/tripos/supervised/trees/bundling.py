@@ -36,7 +36,10 @@ MOST_CODES = 254  # of a bundle, beside the one for "all at rest"
 LEAST_REST = 0.5  # share of the rows that the rest of a bundled column has
 LOOKED_AT = 1024  # rows among which the most frequent bin is found
 MOST_TRIED = 128  # bundles that a column is tried in
-STORED_COST = 2  # of adding to a stored cell's sum, in additions to a lane
+STORED_ROW, STORED_CELL = (
+    16,
+    2,
+)  # what a row that stores its sums costs, and each of them, in additions to a lane
 ROWS_PER_PIECE = 1 << 14
 COLUMNS_PER_PIECE = 64
 
@@ -100,7 +103,7 @@ class Lanes:
         chosen = np.flatnonzero((rest >= 0) & ~hopeless)
         codes = np.asarray(binned.n_bins + (binned.missing > 0) - 1)
         groups = _groups(marks, filled, codes, chosen) if bundle else []
-        if STORED_COST * filled[chosen].sum() < binned.n_rows * len(groups):
+        if STORED_ROW * binned.n_rows + STORED_CELL * filled[chosen].sum() < binned.n_rows * len(groups):
             together, stored = [], chosen
         else:
             together, stored = [group for group in groups if len(group) > 1], chosen[:0]

@@ -133,6 +133,7 @@ from tripos.supervised.trees.split import (
     START,
     SUBSET,
     SUPPORT,
+    SUPPORT_PER_LEVEL,
     TOTAL,
     USABLE,
     WORK,
@@ -321,6 +322,8 @@ class Growth:
         lambda, alpha and gamma of `split`; the hessian of a leaf; the size of its value; what values are multiplied by.
     smoothing, support : float
         For levels of a category, in rows: what is added before they are put in order, and the least they need.
+    support_per_level : float
+        The least rows they need, for each level of the column: the best of many subsets is more often so by chance.
     features_per_split, features_per_level : int
         Drawn anew for each node, and before that for each level of a tree; 0 for all.
     directions : int64 ndarray of shape (n_features,), optional
@@ -342,6 +345,7 @@ class Growth:
     rate: float = 0.1
     smoothing: float = 10.0
     support: float = 10.0
+    support_per_level: float = 0.0
     features_per_split: int = 0
     features_per_level: int = 0
     directions: np.ndarray | None = None
@@ -543,6 +547,7 @@ class Grower:
         numbers[G_UNIT], numbers[H_UNIT] = units
         numbers[SMOOTHING] = self.how.smoothing * mean_hessian
         numbers[SUPPORT] = self.how.support * mean_hessian
+        numbers[SUPPORT_PER_LEVEL] = self.how.support_per_level * mean_hessian
         memory["features"][USABLE] = 1 if usable is None else usable
         while self._kernel(*self._arguments):
             if state[PHASE] == PARTED:

@@ -30,7 +30,8 @@ MASK = np.int64(0xFFFFFFFF)
 # Settings of a fit: integers, then numbers.
 MAX_LEAVES, MIN_ROWS, MAX_DEPTH, ORDER, MIN_SPLIT, WORK, COUNTED, BOUNDED = range(8)
 SEED, N_TRIED, N_LEVEL, SUBSET, ZERO, PART_ROWS, LANE_SUMS, N_INTEGERS = range(8, 16)
-LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, G_UNIT, H_UNIT, RATE, MAX_VALUE, N_NUMBERS = range(11)
+LAMBDA, ALPHA, GAMMA, MIN_HESSIAN, SMOOTHING, SUPPORT, SUPPORT_PER_LEVEL, G_UNIT, H_UNIT = range(9)
+RATE, MAX_VALUE, N_NUMBERS = range(9, 12)
 
 # What is known of each feature.
 N_BINS, MISSING, CATEGORICAL, DIRECTION, USABLE, BASE, REST, N_FACTS = range(8)
@@ -202,11 +203,12 @@ scan_number, scan_plain_number = scanning(False), scanning(True)
 def order_levels(h, n_bins, missing, numbers, order, score):  # type: ignore[no-untyped-def]
     """Bins with enough weight in the order of G / (H + smoothing), which is left in `score`; returns how many."""
     gu, hu = numbers[G_UNIT], numbers[H_UNIT]
+    support = max(numbers[SUPPORT], numbers[SUPPORT_PER_LEVEL] * n_bins)
     n = 0
     for c in range(n_bins + missing):
         b = c if c < n_bins else 255
         weight = float(h[b] & MASK) * hu
-        if weight <= 0.0 or weight < numbers[SUPPORT]:
+        if weight <= 0.0 or weight < support:
             continue
         ratio = float(h[b] >> 32) * gu / (weight + numbers[SMOOTHING])
         k = n
