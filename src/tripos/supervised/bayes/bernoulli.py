@@ -202,11 +202,10 @@ class BernoulliNB(CountClassifier):
         log_rates(counts.count, counts.weight, np.full(log_p.shape[1], alpha), log_p)
         return log_p
 
-    def _prepare(self) -> None:
-        self._log_p = np.empty(self.feature_log_prob_.shape[::-1])
-        absent = np.empty(len(self.feature_log_prob_))
-        presence_weights(self.feature_log_prob_, NEVER, self._log_p, absent)
-        self._offset = self.class_log_prior_ + absent
+    def _weights_and_offset(self) -> tuple[Floats, Floats]:
+        weights, absent = np.empty(self.feature_log_prob_.shape[::-1]), np.empty(len(self.feature_log_prob_))
+        presence_weights(self.feature_log_prob_, NEVER, weights, absent)
+        return weights, self.class_log_prior_ + absent
 
     def _cells(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """X as 0 and 1."""

@@ -136,10 +136,9 @@ class ComplementNB(CountClassifier):
             weights /= weights.sum(axis=1, keepdims=True)
         return weights
 
-    def _prepare(self) -> None:
-        super()._prepare()
-        alone = len(self.class_log_prior_) == 1
-        self._offset = self.class_log_prior_ if alone else np.zeros_like(self.class_log_prior_)
+    def _weights_and_offset(self) -> tuple[Floats, Floats]:
+        weights, prior = super()._weights_and_offset()
+        return weights, prior if len(prior) == 1 else np.zeros_like(prior)
 
     @property
     def feature_log_odds_(self) -> Floats:

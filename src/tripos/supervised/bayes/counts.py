@@ -208,8 +208,8 @@ class CountClassifier(BayesClassifier):
     class_log_prior_: Floats
     feature_count_: Floats
     feature_log_prob_: Floats
-    _log_p: Floats  # w as predictions read it, shape (n_features, n_classes)
-    _offset: Floats  # b, shape (n_classes,)
+    # w as predictions read it, (n_features, n_classes), and b, (n_classes,); empty until they are asked for
+    _line: list[tuple[Floats, Floats]]
 
     @classmethod
     def search_space(cls) -> dict[str, Any]:
@@ -253,10 +253,18 @@ class CountClassifier(BayesClassifier):
         return Counts(self.class_count_.copy(), self.feature_count_.copy())
 
     def _prepare(self) -> None:
-        """What predictions read: `_log_p` and `_offset`."""
-        self._log_p = np.empty(self.feature_log_prob_.shape[::-1])
-        turned(self.feature_log_prob_, IMPOSSIBLE, self._log_p)
-        self._offset = self.class_log_prior_
+        self._line = []
+
+    def _linear(self) -> tuple[Floats, Floats]:
+        """w and b of the score, made when they are first asked for: a fit and `partial_fit` need neither."""
+        if not self._line:
+            self._line.append(self._weights_and_offset())
+        return self._line[0]
+
+    def _weights_and_offset(self) -> tuple[Floats, Floats]:
+        weights = np.empty(self.feature_log_prob_.shape[::-1])
+        turned(self.feature_log_prob_, IMPOSSIBLE, weights)
+        return weights, self.class_log_prior_
 
     def _after_load(self) -> None:
         super()._after_load()
@@ -277,18 +285,19 @@ class CountClassifier(BayesClassifier):
         return super()._input(X)
 
     def _joint(self, X: Any) -> Floats:
-        joint = np.empty((X.shape[0], len(self._offset)))
+        weights, offset = self._linear()
+        joint = np.empty((X.shape[0], len(offset)))
         if not isinstance(X, np.ndarray):
-            if not stored_multinomial_joint(*self._stored(X), self._log_p, self._offset, joint):
+            if not stored_multinomial_joint(*self._stored(X), weights, offset, joint):
                 kernel_csr(X)  # says which index
             return joint
         X = self._cells(X)
         if len(X) <= FEW:
-            few_joint(X, self._log_p, self._offset, joint)
+            few_joint(X, weights, offset, joint)
             return joint
         with np.errstate(invalid="ignore"):  # of an infinite X, which the caller finds in the scores
-            scores: Floats = X @ self._log_p
-        scores += self._offset
+            scores: Floats = X @ weights
+        scores += offset
         return scores
 
     def _stored(self, X: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
@@ -300,9 +309,8 @@ class CountClassifier(BayesClassifier):
         return X
 
     def _evidence(self, x: Floats, label: int, against: int) -> tuple[Floats, float]:
-        return x * (self._log_p[:, label] - self._log_p[:, against]), float(
-            self._offset[label] - self._offset[against]
-        )
+        weights, offset = self._linear()
+        return x * (weights[:, label] - weights[:, against]), float(offset[label] - offset[against])
 
     # ---- show ----------------------------------------------------------------------------------
 

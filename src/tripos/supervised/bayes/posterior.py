@@ -27,7 +27,7 @@ from tripos.supervised.bayes.explanation import Explanation
 
 Floats = npt.NDArray[np.float64]
 ONE_PIECE = 1 << 18  # bytes of X below which handing pieces to threads costs more than it saves
-MERGED_SHARE = 4  # bytes of X for each byte of statistics, at least
+MERGED_SHARE = 8  # bytes of X for each byte of statistics, at least
 COPIES = 8  # of the statistics that lie in memory at once while blocks are merged
 LARGE = 1 << 24  # bytes of statistics from which the memory budget is asked first
 
@@ -239,12 +239,14 @@ class BayesClassifier(Classifier, abc.ABC):
         if size > LARGE:
             name = type(self).__name__
             require(COPIES * size, what=f"{name} with {n_classes} classes and {training.n_features} features")
-        blocks, share = training.blocks, MERGED_SHARE * size / BLOCK_BYTES
-        if training.in_memory and share > 1:  # larger blocks, else merging would take longer than counting
-            n = training.X.shape[0]
-            count = int(n / (blocks.rows * share))
+        blocks, share = training.blocks, MERGED_SHARE * size
+        if (
+            training.in_memory and share > BLOCK_BYTES
+        ):  # larger blocks, else merging takes longer than counting
+            X = training.X
+            count = int((X.data.nbytes + X.indices.nbytes if sp.issparse(X) else X.nbytes) / share)
             count = 1 << max(count, 1).bit_length() - 1  # a power of two: the threads finish together
-            blocks = row_blocks(training.X, training.y, training.sample_weight, rows=-(-n // count))
+            blocks = row_blocks(X, training.y, training.sample_weight, rows=-(-X.shape[0] // count))
         return reduce_blocks(partial(self._partial, n_classes=n_classes), _merge, blocks)
 
     # ---- predict -------------------------------------------------------------------------------

@@ -172,8 +172,9 @@ class Neighbors(Estimator):
             raise ValueError(
                 f"_fit_X has {self._fit_X.shape[1]} columns, the model is for {self._n_inputs()}"
             )
-        if self.__dict__.setdefault("_graph", None) is not None:
-            check_parts(self._graph, self.n_samples_fit_)
+        graph = self.__dict__.setdefault("_graph", None)
+        if graph is not None:
+            check_parts(graph, self.n_samples_fit_)
 
     def _after_load(self) -> None:
         super()._after_load()

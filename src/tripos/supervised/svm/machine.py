@@ -315,7 +315,7 @@ class KernelMachine(Estimator):
 
     def _few_stored_decisions(self, X: Any) -> np.ndarray | None:
         """The same of CSR rows by a machine of CSR rows; None where it takes a closer look at them."""
-        V = self.__dict__.get("support_vectors_")
+        V: Any = self.__dict__.get("support_vectors_")
         if type(V) not in CSR or self.kernel not in CODES or X.shape[1] != self._width:
             return None
         if self._table is None:
@@ -326,8 +326,9 @@ class KernelMachine(Estimator):
         if data.dtype != V.dtype or indices.dtype != np.int32 or indptr.dtype != np.int32:
             return None
         out = np.empty((X.shape[0], len(self.intercept_)))
-        row = kernel_array(data), kernel_array(indices), kernel_array(indptr)
-        sound = few_stored_decisions(*row, *self._table, self._starts, self.intercept_, *self._settings, out)
+        row: Any = kernel_array(data), kernel_array(indices), kernel_array(indptr)
+        machine: Any = (*self._table, self._starts, self.intercept_, *self._settings)
+        sound = few_stored_decisions(*row, *machine, out)
         return out if sound else None
 
     def _block_sums(self, X: Any) -> np.ndarray:
