@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from tripos.compute import kernel
 from tripos.compute.budget import require
 from tripos.compute.intrinsics import bits_float, float_bits
-from tripos.compute.threads import parallel
+from tripos.compute.threads import parallel, thread_count
 
 U, W = np.uint64, np.uint32
 ROW, HALF = U(0xFFFFFFFF), U(32)
@@ -30,7 +30,7 @@ MINUS_INFINITE = 0x007FFFFF
 NO_DEFAULT = -1
 SHARED = 0.4  # share of the rows from which on a value is left out of its column's list
 TILE = 64
-ROWS_PER_PIECE = 1 << 14
+STRIP = 8  # columns whose keys are made together
 
 
 @kernel(strict=True)
@@ -51,15 +51,15 @@ def value_of(key):  # type: ignore[no-untyped-def]
     return bits_float(np.uint32(k ^ (SIGN if k & SIGN else ALL)))
 
 
-@kernel("F[:, ::1], u4[:, ::1], i8, i8", strict=True)
-def write_keys(X, keys, begin, end):  # type: ignore[no-untyped-def]
-    """keys[j, i] becomes the key of X[i, j] for begin <= i < end; returns whether a cell is infinite as float32."""
+@kernel("F[:, ::1], u4[:, ::1], i8", strict=True)
+def write_keys(X, keys, first):  # type: ignore[no-untyped-def]
+    """keys[j, i] becomes the key of X[i, first + j]; returns whether a cell is infinite as float32."""
     infinite = False
-    for s in range(begin, end, TILE):
-        e = min(s + TILE, end)
-        for j in range(X.shape[1]):
+    for s in range(0, X.shape[0], TILE):
+        e = min(s + TILE, X.shape[0])
+        for j in range(keys.shape[0]):
             for i in range(s, e):
-                key = key_of(np.float32(X[i, j]))
+                key = key_of(np.float32(X[i, first + j]))
                 infinite |= key == W(INFINITE) or key == W(MINUS_INFINITE)
                 keys[j, i] = key
     return infinite
@@ -195,23 +195,23 @@ def sort_columns(X: Any, categorical: np.ndarray | None = None) -> SortedColumns
     if sp.issparse(X):
         return _sort_sparse(X, marks)
     n = X.shape[0]
-    require(20 * n * p, what="the columns in sorted order")
-    keys = np.empty((p, n), np.uint32)
-    pieces = [(s, min(s + ROWS_PER_PIECE, n)) for s in range(0, n, ROWS_PER_PIECE)]
-    if any(parallel(lambda piece: write_keys(X, keys, *piece), pieces)):
-        raise InfiniteCell
+    require(16 * n * p, what="the columns in sorted order")
     entries = np.empty(p * n, np.uint64)
     begin = np.arange(p, dtype=np.int64) * n
     end, default = begin + n, np.full(p, NO_DEFAULT, np.int64)
 
-    def sort(columns: range) -> None:
+    def sort(columns: range) -> bool:
         spare, counts = np.empty(n, np.uint64), np.empty((3, 2048), np.int64)
-        result = np.empty(n, np.uint64)
+        result, infinite = np.empty(n, np.uint64), False
+        keys = np.empty((min(STRIP, len(columns)), n), np.uint32)
         for j in columns:
+            lane = (j - columns.start) % STRIP
+            if lane == 0:
+                infinite |= bool(write_keys(X, keys[: columns.stop - j], j))
             if marks[j]:  # codes are their own keys
                 codes = X[:, j]
-                keys[j] = np.where(np.isnan(codes), MISSING, np.nan_to_num(codes)).astype(np.uint32)
-            entries_of(keys[j], spare)
+                keys[lane] = np.where(np.isnan(codes), MISSING, np.nan_to_num(codes)).astype(np.uint32)
+            entries_of(keys[lane], spare)
             sort_entries(spare, result, counts)
             first, last = longest_run(result)
             kept = n
@@ -223,8 +223,10 @@ def sort_columns(X: Any, categorical: np.ndarray | None = None) -> SortedColumns
                 entries[j * n : j * n + first] = result[:first]
                 entries[j * n + first : j * n + kept] = result[last:]
             end[j] = j * n + kept
+        return infinite
 
-    _by_columns(sort, p, n * p)
+    if any(_by_columns(sort, p, n * p)):
+        raise InfiniteCell
     return SortedColumns(entries, begin, end, default, marks, n)
 
 
@@ -254,7 +256,7 @@ def _sort_sparse(X: Any, marks: np.ndarray) -> SortedColumns:
     return SortedColumns(entries, begin[:-1].copy(), at, default, marks, n)
 
 
-def _by_columns(sort: Any, p: int, work: int) -> None:
-    pieces = 1 if work < 1 << 17 else min(p, 16)
+def _by_columns(sort: Any, p: int, work: int) -> list[Any]:
+    pieces = 1 if work < 1 << 17 else min(p, max(thread_count(), min(-(-p // STRIP), 16)))
     bounds = np.linspace(0, p, pieces + 1).astype(int)
-    parallel(sort, [range(a, b) for a, b in zip(bounds[:-1], bounds[1:])])
+    return parallel(sort, [range(a, b) for a, b in zip(bounds[:-1], bounds[1:])])
