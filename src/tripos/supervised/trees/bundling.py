@@ -148,7 +148,7 @@ class Lanes:
 @kernel("u1[::1], u1, u8[::1]")
 def mark_filled(bins, rest, marks):  # type: ignore[no-untyped-def]
     """Sets the bit of each row that is not at rest; returns how many are."""
-    filled = 0
+    filled = np.int64(0)
     for q in range(marks.size):
         start = 64 * q
         here = bins[start : min(start + 64, bins.size)]

@@ -499,7 +499,7 @@ for position in (FIRST, SECOND):
 def most_probable(scores: np.ndarray) -> np.ndarray:
     """The position of the most probable class."""
     if scores.shape[1] > 1:
-        return scores.argmax(axis=1)
+        return np.asarray(scores.argmax(axis=1))
     if len(scores) == 1:  # a row by itself waits for each of NumPy's calls
         return SECOND if scores.item() > 0 else FIRST
     return (scores[:, 0] > 0).astype(np.intp)

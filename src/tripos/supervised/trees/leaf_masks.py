@@ -188,7 +188,7 @@ class Marked:
     ) -> bool:
         """Adds the trees first <= t < last to out for the rows start <= i < end of `cells`."""
         trees = (self.facts, self.edges, self.keeps, self.sets, self.values, self.starts)
-        return bool(predict_marked(*cells, *trees, first, last, start, end, out))
+        return bool(predict_marked(*cells, *trees, first, last, start, end, out))  # type: ignore[call-arg]
 
 
 def _leaves_below(child: np.ndarray, leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
