@@ -47,6 +47,7 @@ LINE, FAR = (
     8,
     512,
 )  # numbers that come together, and how many are asked for: the processor sees longer rows itself
+OUT_OF_CACHE = 1 << 15  # coefficients from which those of the next row's words are called from memory, too
 LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, before it is multiplied out
 LEAST_RATE = 1e-6  # at which the adaptive schedule ends
 LARGEST_SLOPE = 1e12  # slopes are cut off here, so that one outlier does not end a fit
@@ -252,6 +253,7 @@ def csr_steps(  # type: ignore[no-untyped-def]
     mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
     alpha, t0, l1, l2, current = h[ALPHA], h[T0], h[L1], h[L2], state[RATE]
     inside, low, intercept_step, average = h[CLASS], h[LOW], h[INTERCEPT_STEP], h[AVERAGE]
+    far = u.size > OUT_OF_CACHE
     for start in range(0, n, BLOCK):
         m = min(BLOCK, n - start)
         for r in range(m):
@@ -269,6 +271,10 @@ def csr_steps(  # type: ignore[no-untyped-def]
                 prefetch(data, e)
             for e in range(first + np.uint64(4 * LINE), past, 2 * LINE):
                 prefetch(indices, e)
+            if far:
+                near = np.uint64(order[min(start + r + 1, n - 1)])
+                for e in range(np.uint64(indptr[near]), np.uint64(indptr[near + np.uint64(1)])):
+                    prefetch(u, indices[e])
             begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
             # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
             even, odd = cast(0), cast(0)
