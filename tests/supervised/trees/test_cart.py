@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn import tree as peer
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
 from tripos import DecisionTreeClassifier, DecisionTreeRegressor
 from tripos.supervised.trees.cart_sort import key_of, sort_columns, value_of
@@ -35,6 +37,33 @@ def test_numbers_get_scikit_learns_tree(criterion):
     assert ours.tree_.node_count == theirs.tree_.node_count
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X))
     np.testing.assert_allclose(ours.tree_.impurity, theirs.tree_.impurity, rtol=1e-9)
+
+
+def test_where_the_tree_parts_from_scikit_learns_both_splits_gain_the_same():
+    """Counted in fractions: scikit-learn takes one of equal splits by a draw, this one that of the first column."""
+    X, y = load_digits(return_X_y=True)
+    ours = DecisionTreeClassifier().fit(X, y).tree_
+    theirs = peer.DecisionTreeClassifier(random_state=0).fit(X, y).tree_
+
+    def gain(left: np.ndarray, rows: np.ndarray) -> Fraction:
+        counts = [np.bincount(y[rows[side]]).tolist() for side in (left, ~left)]
+        return sum((Fraction(sum(n * n for n in side), sum(side)) for side in counts), Fraction(0))
+
+    waiting, ties = [(0, 0, np.arange(len(y)))], 0
+    while waiting:
+        a, b, rows = waiting.pop()
+        if ours.children_left[a] < 0:
+            assert theirs.children_left[b] < 0
+            continue
+        mine = X[rows, ours.feature[a]] <= ours.threshold[a]
+        its = X[rows, theirs.feature[b]] <= theirs.threshold[b]
+        assert gain(mine, rows) == gain(its, rows)
+        if (mine == its).all():
+            waiting.append((ours.children_left[a], theirs.children_left[b], rows[mine]))
+            waiting.append((ours.children_right[a], theirs.children_right[b], rows[~mine]))
+        else:
+            ties += 1
+    assert ties > 0
 
 
 def test_arrays_of_the_tree_are_scikit_learns():

@@ -37,6 +37,13 @@ def test_the_first_split_of_a_tree_of_all_rows_is_scikit_learns(waves):
     )
 
 
+def test_a_tree_with_directions_is_scikit_learns(waves):
+    X, directions = np.round(waves[0], 1), [0, 1, 0, 1, -1, 0]
+    model = RandomForestRegressor(1, bootstrap=False, max_depth=6, monotonic_cst=directions).fit(X, waves[1])
+    tree = sklearn.tree.DecisionTreeRegressor(max_depth=6, monotonic_cst=directions).fit(X, waves[1])
+    np.testing.assert_allclose(model.predict(X), tree.predict(X), rtol=1e-5)
+
+
 def test_a_tree_by_poisson_deviance_is_scikit_learns(waves):
     X, y = np.round(waves[0], 1), np.exp(waves[1])
     model = RandomForestRegressor(1, bootstrap=False, max_depth=5, criterion="poisson").fit(X, y)

@@ -245,6 +245,10 @@ def consider_scalar(data, work, hist, choice, tree, settings, numbers, y, at):  
         found[node, VALUE] = base + S / W
         if y.size:
             found[node, VALUE] = mean_of_targets(keys, y, s, e)
+        if data[6].size:
+            mean = mean_of(keys, q, s, e)
+            beyond = min(max(mean, bounds[at, LOW]), bounds[at, HIGH]) - mean
+            found[node, VALUE] += beyond * (numbers[UNIT] if y.size else 1.0)
         if settings[KEEP_ALL]:
             found[node, IMPURITY] = factor * spread(settings[CRITERION], values, m, S, W)
     return gain

@@ -379,7 +379,11 @@ def search_scalar(  # type: ignore[no-untyped-def]
         tried += 1
         if is_known(known, j):
             continue
-        direction = directions[j] if directions.size else np.int64(2)
+        direction = np.int64(
+            2
+        )  # what is free of direction is clipped to the bounds of its node, and not held to them
+        if directions.size and directions[j] != 0:
+            direction = directions[j]
         if m == 2 and not limited and not gappy[j] and not categorical[j]:
             gain = try_pair(cells, stride, j, keys, q, s, found) / scale
             if gain >= 0.0 and settings[RANDOM_CUTS]:
