@@ -311,11 +311,12 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         ndarray of shape (n_rows, n_output_features)
             Without the columns that were empty when fitted (unless they are kept), and with the indicators asked for.
         """
-        check_is_fitted(self, "_fit_X")
+        if "_fit_X" not in self.__dict__:
+            check_is_fitted(self, "_fit_X")
         X = self._checked(X, reset=False)
         mask = self._missing(X)
         # the mask goes in as a matrix of its own: a filled cell may by chance be what stands for a missing one
-        indicated = None if self.indicator_ is None else mask[:, self.indicator_.features_]
+        indicated = None if self._indicator is None else mask[:, self._indicator.features_]
         asked = mask & self._valid
         rows = np.flatnonzero(asked.any(axis=1))
         if len(rows):
@@ -334,14 +335,11 @@ class KNNImputer(TransformerMixin, BaseEstimator):
         cells, missing = np.nonzero(asked[rows])
         starts = np.searchsorted(cells, np.arange(len(rows) + 1))
         k = min(self.n_neighbors, self._columns.shape[1])
-        size = max(1, STEP // max(1, self._columns.size))
-        size = int(
-            min(
-                size,
-                max(1, CELLS // (k * max(1, missing.size // len(rows) + 1))),
-                -(-len(rows) // thread_count()),
-            )
-        )
+        size = 1
+        if len(rows) > 1:
+            most = max(1, CELLS // (k * max(1, missing.size // len(rows) + 1)))
+            share = -(-len(rows) // thread_count())
+            size = int(min(max(1, STEP // max(1, self._columns.size)), most, share))
         filled = np.empty(missing.size)
 
         def work(first: int) -> None:

@@ -27,7 +27,7 @@ from tripos.supervised.bayes.explanation import Explanation
 
 Floats = npt.NDArray[np.float64]
 ONE_PIECE = 1 << 18  # bytes of X below which handing pieces to threads costs more than it saves
-MERGED_SHARE = 8  # bytes of X for each byte of statistics, at least
+MERGED_SHARE = 16  # bytes of X for each byte of statistics, at least
 COPIES = 8  # of the statistics that lie in memory at once while blocks are merged
 LARGE = 1 << 24  # bytes of statistics from which the memory budget is asked first
 

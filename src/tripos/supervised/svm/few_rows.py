@@ -22,28 +22,33 @@ def values_of(x, table, code, gamma, coef0, degree, values):  # type: ignore[no-
     row is mostly its last sum. The row below the features is |v|^2.
     """
     zero, n, p = x.dtype.type(0), values.size, x.size
-    whole = p - p % 8
+    filled, count = np.empty(p, np.int64), 0  # zeros cost nothing
     square, finite = zero, zero
     for j in range(p):
         square += x[j] * x[j]
         finite += x[j] * zero
+        if x[j] != zero:
+            filled[count] = j
+            count += 1
+    whole = count - count % 4
     for start in range(0, n, STRIP):
         end = min(start + STRIP, n)
         row = values[start:end]
         for v in range(row.size):
             row[v] = zero
-        for j in range(0, whole, 8):
-            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
-            x4, x5, x6, x7 = x[j + 4], x[j + 5], x[j + 6], x[j + 7]
-            a, b = table[j, start:end], table[j + 1, start:end]
-            c, d = table[j + 2, start:end], table[j + 3, start:end]
-            e, f = table[j + 4, start:end], table[j + 5, start:end]
-            g, h = table[j + 6, start:end], table[j + 7, start:end]
+        for k in range(0, whole, 4):
+            j0, j1, j2, j3 = filled[k], filled[k + 1], filled[k + 2], filled[k + 3]
+            x0, x1, x2, x3 = x[j0], x[j1], x[j2], x[j3]
+            a, b, c, d = (
+                table[j0, start:end],
+                table[j1, start:end],
+                table[j2, start:end],
+                table[j3, start:end],
+            )
             for v in range(row.size):
-                near = x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
-                row[v] += near + (x4 * e[v] + x5 * f[v] + x6 * g[v] + x7 * h[v])
-        for j in range(whole, p):
-            xj, a = x[j], table[j, start:end]
+                row[v] += x0 * a[v] + x1 * b[v] + x2 * c[v] + x3 * d[v]
+        for k in range(whole, count):
+            xj, a = x[filled[k]], table[filled[k], start:end]
             for v in range(row.size):
                 row[v] += xj * a[v]
         row_of_dots(row, square, table[p, start:end], code, gamma, coef0, degree)

@@ -187,6 +187,7 @@ class KernelDensity(Estimator):
         return self
 
     def _index_rows(self) -> None:
+        self._log_total = math.log(self._weight.sum())
         name = {"p": "minkowski", "infinity": "chebyshev"}.get(self.metric, self.metric)
         metric = find_metric(name, self.metric_params)
         if metric is None or not metric.prunes:
@@ -213,6 +214,8 @@ class KernelDensity(Estimator):
             raise ValueError(
                 f"_fit_X has {self._fit_X.shape[1]} columns, the model is for {self._n_inputs()}"
             )
+        if not self._weight.sum() > 0:
+            raise ValueError("_weight holds nothing but zeros")
 
     def _after_load(self) -> None:
         super()._after_load()
@@ -228,22 +231,24 @@ class KernelDensity(Estimator):
         X : array-like of shape (n_queries, n_features), or table
         """
         X = self._input(X)
-        if not math.isfinite(np.add.reduce(X, axis=None)):
+        few = len(X) <= FEW and isinstance(self._tree, KDTree) and self._tree.columns.size <= SMALL
+        if not few and not math.isfinite(np.add.reduce(X, axis=None)):
             self._reject_nonfinite(X)
         Q = kernel_array(X, np.float64)
-        code, d = kernels.CODES[self.kernel], self._fit_X.shape[1]
-        sums = np.empty(len(Q))
-        with np.errstate(divide="ignore"):
-            (self._by_tree if isinstance(self._tree, KDTree) else self._by_distances)(Q, code, sums)
-        sums += kernels.log_norm(code, d, self.bandwidth_) - math.log(np.add.reduce(self._weight))
+        code, sums = kernels.CODES[self.kernel], np.empty(len(Q))
+        if few:
+            tree, metric, h = self._tree, self._tree.metric, self.bandwidth_
+            kernels.densities_of_few(tree.columns, self._ordered, code, metric.code, metric.p, h, Q, sums)
+            if not math.isfinite(sums.sum()):
+                self._reject_nonfinite(X)  # places that no kernel reaches are no error
+        else:
+            with np.errstate(divide="ignore"):
+                (self._by_tree if isinstance(self._tree, KDTree) else self._by_distances)(Q, code, sums)
+        sums += kernels.log_norm(code, X.shape[1], self.bandwidth_) - self._log_total
         return sums
 
     def _by_tree(self, Q: Floats, code: int, sums: Floats) -> None:
         tree, h = self._tree, self.bandwidth_
-        if len(Q) <= FEW and tree.columns.size <= SMALL:
-            metric = tree.metric
-            kernels.densities_of_few(tree.columns, self._ordered, code, metric.code, metric.p, h, Q, sums)
-            return
         endless = self.kernel in ("gaussian", "exponential")
         nearest = tree.nearest(Q, 1)[0][:, 0] if endless else np.zeros(len(Q))
         d = self._fit_X.shape[1]
