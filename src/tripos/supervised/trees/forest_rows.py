@@ -194,34 +194,39 @@ def read_span(columns, cells, stride, j, keys, s, m, bins):  # type: ignore[no-u
 
 @kernel
 def part_rows(bins, m, found, bits, keys, q, s, spare, spare_q):  # type: ignore[no-untyped-def]
-    """Parts the rows of a node by their bins of the split's feature, in their order.
+    """Parts the rows of a node by their bins of the split's feature, in their order; `bins` becomes where they go.
 
     Returns how many went left, their weight, and the weight of all.
     """
-    left, right = U(s), U(0)
-    side, t = U(found[FOUND_SIDE]), U(found[FOUND_BIN])
-    weight, total = U(0), U(0)
+    if found[FOUND_LEVELS]:
+        for i in range(U(m)):
+            b = U(bins[i])
+            bins[i] = np.uint8((bits[b >> U(6)] >> (b & U(63))) & U(1))
+    else:
+        side, edge = np.uint8(found[FOUND_SIDE]), np.uint8(found[FOUND_BIN] + found[FOUND_SIDE])
+        for i in range(U(m)):
+            bins[i] = np.uint8(np.uint8(bins[i] + side) <= edge)
+    left, right, weight, total = U(s), U(0), U(0), U(0)
     for i in range(U(m)):
-        b = U(bins[i])
-        if found[FOUND_LEVELS]:
-            goes = (bits[b >> U(6)] >> (b & U(63))) & U(1)
-        else:
-            goes = U(((b + side) & U(255)) <= t + side)
-        key = keys[U(s) + i]
+        goes, key = U(bins[i]), keys[U(s) + i]
         weight += (key >> WEIGHT_AT) & (U(0) - goes)
         total += key >> WEIGHT_AT
         keys[left] = key
         spare[right] = key
-        if q.size:
-            value = q[U(s) + i]
-            q[left] = value
-            spare_q[right] = value
         left += goes
         right += U(1) - goes
     for i in range(right):
         keys[left + i] = spare[i]
-        if q.size:
-            q[left + i] = spare_q[i]
+    if q.size:  # a loop of its own, with few enough arrays for the registers
+        at, right = U(s), U(0)
+        for i in range(U(m)):
+            goes, value = U(bins[i]), q[U(s) + i]
+            q[at] = value
+            spare_q[right] = value
+            at += goes
+            right += U(1) - goes
+        for i in range(right):
+            q[at + i] = spare_q[i]
     return np.int64(left) - s, np.int64(weight), np.int64(total)
 
 
@@ -250,9 +255,11 @@ def random_cut(centers, low, high, rng):  # type: ignore[no-untyped-def]
     """A bin low <= t < high: the one where a number drawn between the centres of both falls."""
     v = centers[low] + unit(rng) * (centers[high] - centers[low])
     a, n = U(low), U(high - low)
-    while n > U(1):  # without a branch on v, which no processor foresees
+    while n > U(
+        1
+    ):  # by the sign of a difference: a comparison would become a branch that no processor foresees
         half = n >> U(1)
-        a += half * U(centers[a + half] <= v)
+        a += half & ((float_bits(v - centers[a + half]) >> U(63)) - U(1))
         n -= half
     return np.int64(a)
 
