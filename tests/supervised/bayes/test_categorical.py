@@ -37,6 +37,16 @@ def test_log_probabilities_equal_scikit_learns_on_mushrooms(mushrooms, parameter
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
+def test_letters_are_learned_as_their_codes_are(mushrooms):
+    X, y = mushrooms
+    letters = pl.DataFrame({f"c{j}": np.array(list("abcdefghijkl"))[X[:, j]] for j in range(X.shape[1])})
+    ours = CategoricalNB().fit(letters, y)
+    np.testing.assert_array_equal(ours.n_categories_, [len(np.unique(column)) for column in X.T])
+    np.testing.assert_allclose(
+        ours.predict_proba(letters), CategoricalNB().fit(X, y).predict_proba(X), atol=1e-12
+    )
+
+
 def test_parts_with_different_categories_merge_to_the_whole(mushrooms):
     X, y = mushrooms
     order = np.argsort(X[:, 0], kind="stable")  # the halves share few categories of the first column

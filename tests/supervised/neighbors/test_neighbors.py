@@ -150,6 +150,12 @@ def test_a_precomputed_matrix_gives_what_its_metric_gives():
     assert (ours.predict(D) == KNeighborsClassifier(metric="manhattan").fit(X, y).predict(X)).all()
 
 
+def test_nobody_in_the_radius_is_given_the_most_frequent_label():
+    y = np.array(["a", "b", "b"], dtype=object)
+    model = RadiusNeighborsClassifier(radius=0.1, outlier_label="most_frequent").fit([[0.0], [1.0], [2.0]], y)
+    assert model.predict([[9.0], [0.0]]).tolist() == ["b", "a"]
+
+
 def test_nobody_in_the_radius_is_said_with_the_rows():
     model = RadiusNeighborsClassifier(radius=0.1).fit([[0.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match=r"\[1\].*outlier_label"):

@@ -127,6 +127,8 @@ def _learn_numbers(stages: Stages, N: np.ndarray, rows: Rows, how: Any) -> Stage
     touched = ~discrete
     made = np.isin(kinds, ("number", "boolean"), invert=True)  # by the encoder itself
     non_negative = how.sign == "non-negative"
+    if non_negative and how.categories == "ordinal":
+        touched &= ~np.isin(kinds, CATEGORIES)  # codes from 0 on: what has to be told apart stays so
     if how.numbers == "bins":
         learned["binned"] = binned = np.flatnonzero(touched)
         settings = {"how": how.binning, "n_bins": how.n_bins, "task": how.task}

@@ -321,7 +321,7 @@ class BayesClassifier(Classifier, abc.ABC):
             Prints as a table, largest contributions first.
         """
         if len(self.classes_) < 2:
-            raise ValueError(f"there is nothing to explain with one class, {self.classes_[0]!r}")
+            raise ValueError(f"there is nothing to explain with one class, {self.classes_[0]}")
         row = self._input(np.atleast_2d(x) if isinstance(x, (np.ndarray, list)) else x)
         if row.shape[0] != 1:
             raise ValueError(f"explain takes one row, got {row.shape[0]}")

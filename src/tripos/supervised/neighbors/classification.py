@@ -419,7 +419,8 @@ class RadiusNeighborsClassifier(NeighborsClassifier, RadiusNeighbors):
         if given is None:
             return None
         if isinstance(given, str) and given == "most_frequent":
-            return [found[np.bincount(codes).argmax()].item() for found, codes in outputs]
+            most = (found[np.bincount(codes).argmax()] for found, codes in outputs)
+            return [label.item() if isinstance(label, np.generic) else label for label in most]
         said = list(given) if np.ndim(given) else [given] * len(outputs)
         if len(said) != len(outputs):
             raise ValueError(f"outlier_label has {len(said)} labels for {len(outputs)} targets")

@@ -36,6 +36,11 @@ def _has_probabilities(model: Any) -> bool:
     return True
 
 
+def plain(label: Any) -> Any:
+    """A label as it is written, 'a' for np.str_('a')."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
 class PairwiseClassifier(KernelMachine, Classifier):
     """Base of SVC and NuSVC: `_dual` states a pair's problem, `_machine` reads its solution."""
 
@@ -90,7 +95,7 @@ class PairwiseClassifier(KernelMachine, Classifier):
         n_classes = len(self.classes_)
         if n_classes < 2:
             raise ValueError(
-                f"The number of classes has to be greater than one; got {n_classes} class ({self.classes_[0]!r})"
+                f"The number of classes has to be greater than one; got {n_classes} class ({plain(self.classes_[0])!r})"
             )
         self.class_weight_ = self._class_factors(training)
         weight = self.class_weight_[training.y]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from tripos.supervised.svm.classifier import PairwiseClassifier
+from tripos.supervised.svm.classifier import PairwiseClassifier, plain
 from tripos.supervised.svm.dual import Machine, c_svc, nu_svc, nu_svc_machine, plain_machine
 from tripos.supervised.svm.solver import Dual, Solution
 
@@ -281,8 +281,8 @@ class NuSVC(PairwiseClassifier):
         largest = 2.0 * rows[least] / (rows[least] + rows[most])
         if self.nu > largest * (1.0 + 1e-12):
             raise ValueError(
-                f"specified nu is infeasible: nu={self.nu:g}, but the classes {self.classes_[least]!r} "
-                f"({rows[least]:g} rows) and {self.classes_[most]!r} ({rows[most]:g} rows) allow at most "
+                f"specified nu is infeasible: nu={self.nu:g}, but the classes {plain(self.classes_[least])!r} "
+                f"({rows[least]:g} rows) and {plain(self.classes_[most])!r} ({rows[most]:g} rows) allow at most "
                 f"{largest:.4g}, twice the share of the smaller one"
             )
 
