@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
 from tripos.base import Estimator, Training
+from tripos.inputs import FLOATS
 from tripos.supervised.linear.family import Family
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class LinearModel(Estimator):
         One row takes some two microseconds: a product, a sum, and one look at the result, which is NaN or
         infinite wherever X is.
         """
-        X = self._input(X)
+        X = X if self._is_ready_csr(X) else self._input(X)
         coef, intercept = self._score_coefficients()
         product = X @ coef
         scores: np.ndarray = (
@@ -65,6 +66,21 @@ class LinearModel(Estimator):
         if not isfinite(scores.item() if scores.size == 1 else np.vdot(scores, scores)):
             self._reject_nonfinite(X)
         return scores
+
+    def _is_ready_csr(self, X: Any) -> bool:
+        """Whether these are CSR rows of which only the scores can tell that something is wrong."""
+        known = self.__dict__
+        return (
+            sp.issparse(X)
+            and X.ndim == 2
+            and X.shape[1] == known.get("_width")
+            and X.shape[0] > 0
+            and X.format == "csr"
+            and X.dtype in FLOATS
+            and known.get("encoder_") is None
+            and "feature_names_in_" not in known
+            and "coef_" in known
+        )
 
     def _score_coefficients(self) -> tuple[Any, Any]:
         """w of shape (n_features,) or W' of shape (n_features, n_outputs), and b."""
