@@ -144,7 +144,7 @@ from tripos.supervised.trees.split import (
 
 U = np.uint64
 GROWTH = {"leaf-wise": BEST_FIRST, "depth-wise": BY_LEVEL}
-PARALLEL_ROWS = 1 << 16  # rows of a node that threads part together
+PARALLEL_ROWS = 1 << 17  # rows of a node that threads part together
 POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
 
 

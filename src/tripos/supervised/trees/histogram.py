@@ -29,9 +29,7 @@ AHEAD = 32  # rows that are fetched before they are needed
 BLOCK = 2048  # sums of a block of eight features
 LANES_OF_HALF = 4
 HALF = BLOCK // 2  # a histogram may end with half a block, whose words hold no more than four features
-PARALLEL_WORK = (
-    750_000  # additions, a quarter of a millisecond of work or more, below which one thread does all
-)
+PARALLEL_WORK = 2_000_000  # additions, half a millisecond of work or more, below which one thread does all
 GATHERED = 1 << 13  # rows of one gathering: their packed gradients stay in the first-level cache
 
 
@@ -179,23 +177,23 @@ def histogram(
     With `counting` each row counts 1 instead of its gradients.
 
     Pieces are parts of the rows, whose histograms are added up: a piece for each block of features gathered the
-    gradients anew for each, and two threads took longer than one.
+    gradients anew for each, and two threads took longer than one. One piece for each thread: adding up more of them
+    cost more than it evened out.
     """
     blocks, threads = len(words), thread_count()
     if threads == 1 or (end - start) * blocks * 8 < PARALLEL_WORK:
         clear(h, 0, h.size)
         _add(words, 0, blocks, rows, packed, start, end, counting, h)
         return
-    parts = threads if (end - start) * blocks * 8 < 4 * PARALLEL_WORK * threads else 2 * threads
-    edges = np.linspace(start, end, parts + 1).astype(np.int64)
-    others = np.empty((parts - 1, h.size), np.int64)
+    edges = np.linspace(start, end, threads + 1).astype(np.int64)
+    others = np.empty((threads - 1, h.size), np.int64)
 
     def piece(part: int) -> None:
         own = others[part - 1] if part else h
         clear(own, 0, own.size)
         _add(words, 0, blocks, rows, packed, int(edges[part]), int(edges[part + 1]), counting, own)
 
-    parallel(piece, range(parts))
+    parallel(piece, range(threads))
     for other in others:
         add_part(h, other, 0, h.size)
 
