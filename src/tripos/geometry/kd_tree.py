@@ -282,10 +282,11 @@ class KDTree:
 
     def _within_of_one(self, Q: Floats, limit: float) -> Found:
         nodes, out, room = np.empty(DEEPEST, np.int64), np.empty(self._leaf), 1024
-        what: Any = (*self._tree, self.metric.code, self.metric.p, limit, Q, 0, 1, nodes, out)
+        search = (*self._tree, self.metric.code, self.metric.p, limit, Q, 0, 1, nodes, out)
         while True:
             query, row, distance = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
-            count = within_in_tree(*what, query, row, distance)
+            what: Any = (*search, query, row, distance)
+            count = within_in_tree(*what)
             if count <= room:
                 break
             room = count

@@ -48,8 +48,8 @@ class NearGraph:
     @classmethod
     def of_parts(cls, parts: list[npt.NDArray[Any]]) -> NearGraph:
         """From arrays that `check_parts` passed."""
-        *small, roots = parts
-        return cls(*(kernel_array(part, np.int32) for part in small), kernel_array(roots, np.int64))
+        lists, reverse, order, nodes = (kernel_array(part, np.int32) for part in parts[:4])
+        return cls(lists, reverse, order, nodes, kernel_array(parts[4], np.int64))
 
     def starts(self) -> npt.NDArray[np.int64]:
         """Where the rows of each tree begin in `order`."""

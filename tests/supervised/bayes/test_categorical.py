@@ -45,6 +45,9 @@ def test_letters_are_learned_as_their_codes_are(mushrooms):
     np.testing.assert_allclose(
         ours.predict_proba(letters), CategoricalNB().fit(X, y).predict_proba(X), atol=1e-12
     )
+    name, value, _ = ours.explain(letters[:1]).top(1)[0]
+    assert str(ours.explain(letters[:1])).split("\n")[2].split()[:2] == [name, letters[name][0]]
+    assert f"{name} = {'abcdefghijkl'[int(value)]}" in ours._titles()
 
 
 def test_parts_with_different_categories_merge_to_the_whole(mushrooms):

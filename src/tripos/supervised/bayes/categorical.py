@@ -308,14 +308,21 @@ class CategoricalNB(BayesClassifier):
         """Each class with its share of the rows and the categories that speak most for it."""
         names, total = self.encoded_feature_names_, self.class_count_.sum()
         lines = [f"CategoricalNB: {len(self.classes_)} classes, {len(names)} features, {total:g} rows"]
-        column = np.repeat(np.arange(len(names)), self.n_categories_)
-        category = np.arange(len(column)) - np.repeat(self._start[:-1], self.n_categories_)
+        titles = self._titles()
         for k, label in enumerate(self.classes_[:20]):
             odds = self._odds(k)
             first = np.argsort(-odds, kind="stable")[:top]
-            said = ", ".join(f"{names[column[c]]} = {category[c]} ({odds[c]:+.2f})" for c in first)
+            said = ", ".join(f"{titles[c]} ({odds[c]:+.2f})" for c in first)
             lines.append(f"{label!s} ({self.class_count_[k] / total:.1%} of the rows): {said}")
         return "\n".join(lines)
+
+    def _titles(self) -> list[str]:
+        """Every category with its column, in the words of the table where it held words."""
+        levels, found = self._levels(), []
+        for name, size in zip(map(str, self.encoded_feature_names_), self.n_categories_):
+            known = levels.get(name, [])[:size]
+            found += [f"{name} = {c}" for c in (*known, *range(len(known), size))]
+        return found
 
     def _odds(self, k: int) -> Floats:
         """log P(c | k) / P(c | not k) of every category, shape (n_categories in all,)."""
@@ -331,9 +338,5 @@ class CategoricalNB(BayesClassifier):
         from tripos import plotting
 
         odds = np.array([self._odds(k) for k in range(len(self.classes_))])
-        names = [
-            f"{name} = {c}"
-            for name, size in zip(self.encoded_feature_names_, self.n_categories_)
-            for c in range(size)
-        ]
+        names = self._titles()
         return plotting.feature_log_odds(odds, labels=self.classes_, names=np.array(names, object), ax=ax)

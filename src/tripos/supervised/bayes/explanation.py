@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ class Explanation:
         The row.
     contributions : ndarray of shape (n_features,)
         ``log P(x_j | label) - log P(x_j | against)``.
+    levels : dict of lists of str
+        Of features that are codes of categories: what each code stands for.
     """
 
     label: Any
@@ -35,6 +37,7 @@ class Explanation:
     names: npt.NDArray[Any]
     values: Floats
     contributions: Floats
+    levels: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def log_odds(self) -> float:
@@ -50,16 +53,22 @@ class Explanation:
             if self.contributions[j] != 0
         ]
 
+    def _said(self, name: str, value: float) -> str:
+        """The value in the words of the table."""
+        known = self.levels.get(name, ())
+        return known[int(value)] if 0 <= value < len(known) else f"{value:.4g}"
+
     def plot(self, ax: Any = None, top: int = 15) -> Any:
         """Bars of the features that add most; returns matplotlib Axes."""
-        titles = [f"{name} = {value:.4g}" for name, value in zip(self.names, self.values)]
+        titles = [f"{name} = {self._said(str(name), value)}" for name, value in zip(self.names, self.values)]
         label = f"log-odds of {self.label} against {self.against}"
         return plotting.coefficients(self.contributions, titles, top=top, xlabel=label, ax=ax)
 
     def __str__(self) -> str:
-        rows = self.top()
+        rows = [(name, self._said(name, value), added) for name, value, added in self.top()]
         width = max([len("prior"), *(len(name) for name, _, _ in rows)])
+        wide = max([10, *(len(said) for _, said, _ in rows)])
         lines = [f"log-odds of {self.label} against {self.against}: {self.log_odds:+.3f}"]
-        lines.append(f"  {'prior':<{width}} {'':>10} {self.prior:>+9.3f}")
-        lines += [f"  {name:<{width}} {value:>10.4g} {added:>+9.3f}" for name, value, added in rows]
+        lines.append(f"  {'prior':<{width}} {'':>{wide}} {self.prior:>+9.3f}")
+        lines += [f"  {name:<{width}} {said:>{wide}} {added:>+9.3f}" for name, said, added in rows]
         return "\n".join(lines)

@@ -337,7 +337,19 @@ class BayesClassifier(Classifier, abc.ABC):
             names=self.encoded_feature_names_,
             values=values,
             contributions=contributions,
+            levels=self._levels(),
         )
+
+    def _levels(self) -> dict[str, list[str]]:
+        """Of columns that the encoder gave codes: what each code stands for."""
+        encoder = getattr(self, "encoder_", None)
+        if encoder is None or encoder.categories not in ("ordinal", "native"):
+            return {}
+        known, found = encoder.stages_.levels, {}
+        for j, column in enumerate(known.columns):
+            found[column] = [str(level) for level in known.levels[known.starts[j] : known.starts[j + 1]]]
+            found[column] += ["missing"] * bool(known.has_missing[j]) + ["rare"] * bool(known.has_rare[j])
+        return found
 
     def _code(self, label: Any, argument: str) -> int:
         found = np.flatnonzero(self.classes_ == label)

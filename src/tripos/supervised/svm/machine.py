@@ -326,10 +326,9 @@ class KernelMachine(Estimator):
         if data.dtype != V.dtype or indices.dtype != np.int32 or indptr.dtype != np.int32:
             return None
         out = np.empty((X.shape[0], len(self.intercept_)))
-        row: Any = kernel_array(data), kernel_array(indices), kernel_array(indptr)
-        machine: Any = (*self._table, self._starts, self.intercept_, *self._settings)
-        sound = few_stored_decisions(*row, *machine, out)
-        return out if sound else None
+        row = kernel_array(data), kernel_array(indices), kernel_array(indptr)
+        what: Any = (*row, *self._table, self._starts, self.intercept_, *self._settings, out)
+        return out if few_stored_decisions(*what) else None
 
     def _block_sums(self, X: Any) -> np.ndarray:
         """sum_v coef_cv k(x, v) for each group of support vectors: shape (n_rows, n_groups, n_coefs)."""
