@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Self = TypeVar("Self", bound="LinearModel")
 
+FEW_SCORES = 8192
 # Of CSR that is an array in all but name: cells, and cells for each one stored.
 FULL_CELLS, FULL_SHARE = 1 << 18, 2
 COVERED = ("rows", "R2 on the training rows")  # facts that inference says again
@@ -63,7 +64,14 @@ class LinearModel(Estimator):
             product if type(product) is np.ndarray else product.toarray()
         )  # where both are sparse
         scores += intercept
-        if not isfinite(scores.item() if scores.size == 1 else np.vdot(scores, scores)):
+        # Of more than some thousand numbers BLAS takes the product by threads, which wait for one another.
+        if not isfinite(
+            scores.item()
+            if scores.size == 1
+            else np.vdot(scores, scores)
+            if scores.size < FEW_SCORES
+            else scores.sum()
+        ):
             self._reject_nonfinite(X)
         return scores
 
