@@ -60,6 +60,11 @@ def ordered(table: Table, train: Part, seed: int) -> Fitted:
     return ours(table, train, seed, categories="ordered")
 
 
+def symmetric(table: Table, train: Part, seed: int) -> Fitted:
+    """Beside CatBoost's own kind of trees: six levels, categories as ordered statistics."""
+    return ours(table, train, seed, categories="ordered", growth="symmetric", max_depth=6)
+
+
 def lightgbm(table: Table, train: Part, seed: int) -> Fitted:
     import lightgbm as lgb
 
@@ -177,6 +182,7 @@ def scikit_learn(table: Table, train: Part, seed: int) -> Fitted:
 CONTESTANTS: dict[str, Callable[[Table, Part, int], Fitted]] = {
     "tripos": ours,
     "tripos ordered": ordered,
+    "tripos symmetric": symmetric,
     "LightGBM": lightgbm,
     "XGBoost": xgboost,
     "HistGB": scikit_learn,
@@ -188,7 +194,7 @@ CONTESTANTS: dict[str, Callable[[Table, Part, int], Fitted]] = {
 def contestants_of(table: Table) -> list[str]:
     """Who takes part: scikit-learn ranks nothing, and what is about categories needs some."""
     absent = {"HistGB"} if table.task == "ranking" else set()
-    absent |= set() if table.categories else {"tripos ordered", "CatBoost symmetric"}
+    absent |= set() if table.categories else {"tripos ordered", "tripos symmetric", "CatBoost symmetric"}
     return [who for who in CONTESTANTS if who not in absent]
 
 
