@@ -20,9 +20,9 @@ from sklearn.utils._param_validation import Interval
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_csr
 from tripos.compute.blocks import Block
-from tripos.compute.intrinsics import exp, log
+from tripos.compute.intrinsics import exp, log, prefetch
 from tripos.data.needs import Needs
-from tripos.supervised.bayes.counts import CountClassifier, Counts, Floats, csr_arrays, summed_arrays
+from tripos.supervised.bayes.counts import AHEAD, CountClassifier, Counts, Floats, csr_arrays, summed_arrays
 
 # Stands for log 0 (alpha=0): the sum over absent features holds it too, so it must leave digits to the others.
 NEVER = -1e8
@@ -42,13 +42,16 @@ def class_presence(X, y, w, t, n, count):  # type: ignore[no-untyped-def]
 def stored_class_presence(data, indices, indptr, y, w, t, n, count, seen):  # type: ignore[no-untyped-def]
     """As `class_presence` from a CSR matrix, t not negative; False where an index points outside or a row names a column
     twice: what was counted until then means nothing. `seen` begins at zero."""
-    width, sound = np.uint64(count.shape[1]), 0.0
+    width, sound, last = np.uint64(count.shape[1]), 0.0, indices.size - 1
     for i in range(y.size):
         n[y[i]] += w[i]
         if indptr[i] < 0 or indptr[i + 1] > data.size:
             return False
         weight, of_class = w[i], count[y[i]]
         for s in range(indptr[i], indptr[i + 1]):
+            ahead = np.uint64(indices[min(s + AHEAD, last)])
+            prefetch(of_class, ahead)
+            prefetch(seen, ahead)
             j = np.uint64(indices[s])
             if j >= width or seen[j] == i + 1:
                 return False

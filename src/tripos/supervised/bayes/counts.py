@@ -23,7 +23,7 @@ from tripos import plotting
 from tripos.compute import kernel
 from tripos.compute.arrays import kernel_array, kernel_csr
 from tripos.compute.blocks import Block
-from tripos.compute.intrinsics import log
+from tripos.compute.intrinsics import log, prefetch
 from tripos.inputs import FLOATS
 from tripos.state import Array
 from tripos.supervised.bayes.posterior import ONE_PIECE, BayesClassifier, checked_priors
@@ -33,6 +33,7 @@ LEAST_ALPHA = 1e-10
 # Stands for log 0 at prediction (without smoothing, a word never seen in a class): 0 times it is 0, not NaN.
 IMPOSSIBLE = -1e100
 CSR = (sp.csr_matrix, sp.csr_array)
+AHEAD = 24  # stored cells whose counts are called from memory in advance: those of many words outgrow the cache
 FEW = 4  # rows up to which scores of a dense X come from a kernel instead of a product
 
 
@@ -53,13 +54,14 @@ def class_counts(X, y, w, n, count):  # type: ignore[no-untyped-def]
 def stored_class_counts(data, indices, indptr, y, w, n, count):  # type: ignore[no-untyped-def]
     """As `class_counts`, from a CSR matrix in any order: 1 if some x is negative, else 0; -1 where an index points
     outside."""
-    width, least = np.uint64(count.shape[1]), data.dtype.type(0)
+    width, least, last = np.uint64(count.shape[1]), data.dtype.type(0), indices.size - 1
     for i in range(y.size):
         n[y[i]] += w[i]
         if indptr[i] < 0 or indptr[i + 1] > data.size:
             return -1
         weight, of_class = w[i], count[y[i]]
         for t in range(indptr[i], indptr[i + 1]):
+            prefetch(of_class, np.uint64(indices[min(t + AHEAD, last)]))
             j = np.uint64(indices[t])
             if j >= width:
                 return -1
