@@ -27,6 +27,8 @@ RESULTS = Path(__file__).parent / "results"
 OURS = "tripos"
 _BUSY = 0.12  # share of all cores that others may use before we refuse to measure
 _LONG = 10.0  # seconds of a run that need no second try
+_IDLE = 1.0  # seconds after which the host of a virtual machine may have taken free memory back
+_ROOM = 1 << 29  # bytes asked for again
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,14 @@ def machine() -> dict[str, Any]:
     }
 
 
+def _ask_for_memory() -> None:
+    """Touches memory and lets it go. A host that had taken it back hands it out again at 3 ms a MB (200 MB: 0.6 s,
+    against 0.04 s where it was just let go), which is neither contestant's time."""
+    import numpy
+
+    numpy.empty(_ROOM, numpy.uint8)[::4096] = 1
+
+
 def _timed(function: Callable[[Any], Any], data: Any, calls: int) -> tuple[float, Any]:
     gc.collect()
     begin = time.perf_counter()
@@ -160,14 +170,18 @@ def measure(case: Case) -> dict[str, Any]:
         case.agree(data, results)
     quality = {name: case.quality(data, result) for name, result in results.items()} if case.quality else {}
     del results
-    threads = {
-        name: None if name == OURS else _fastest_threads(run, inputs[name], case.calls)[0]
+    tries = {
+        name: (None, 0.0) if name == OURS else _fastest_threads(run, inputs[name], case.calls)
         for name, run in case.contestants.items()
     }
+    threads = {name: count for name, (count, _) in tries.items()}
+    idle = max(seconds for _, seconds in tries.values()) * case.calls > _IDLE
     times: dict[str, list[float]] = {name: [] for name in case.contestants}
     begin = time.monotonic()
     for turn in range(case.runs):
         for name, run in case.contestants.items():
+            if idle:
+                _ask_for_memory()
             with threadpool_limits(threads[name]):
                 times[name].append(_timed(run, inputs[name], case.calls)[0])
         if turn >= 2 and time.monotonic() - begin > 120:
