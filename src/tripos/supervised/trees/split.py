@@ -371,21 +371,8 @@ def best_split(  # type: ignore[no-untyped-def]
             gain, left = indicator_cut(hj, cj, features, j, total, n_rows, integers, numbers, exact, least)
         elif features[CATEGORICAL, j]:
             gain, left = scan_category(
-                hj,
-                cj,
-                total,
-                n_rows,
-                n_bins,
-                missing,
-                integers,
-                numbers,
-                limits,
-                exact,
-                least,
-                order,
-                score,
-                found,
-            )
+                hj, cj, total, n_rows, n_bins, missing, integers, numbers, limits, exact, least, order, score, found,
+            )  # fmt: skip
         else:
             gain, where, side, left = scan_number(
                 hj, cj, total, n_rows, n_bins, missing, features[DIRECTION, j], integers, numbers, limits, exact,
