@@ -33,7 +33,8 @@ LEAST_ALPHA = 1e-10
 # Stands for log 0 at prediction (without smoothing, a word never seen in a class): 0 times it is 0, not NaN.
 IMPOSSIBLE = -1e100
 CSR = (sp.csr_matrix, sp.csr_array)
-AHEAD = 24  # stored cells whose counts are called from memory in advance: those of many words outgrow the cache
+# Stored cells whose counts are called from memory in advance: those of many words outgrow the cache.
+AHEAD = 24
 FEW = 4  # rows up to which scores of a dense X come from a kernel instead of a product
 
 
