@@ -26,7 +26,7 @@ def diabetes() -> tuple[np.ndarray, np.ndarray]:
 
 
 @parametrize_with_checks(
-    [BaggingClassifier(n_estimators=3), BaggingRegressor(n_estimators=3)],
+    [BaggingClassifier(n_estimators=3, random_state=0), BaggingRegressor(n_estimators=3, random_state=0)],
     expected_failed_checks=lambda model: {
         "check_sample_weight_equivalence_on_dense_data": model.exceptions["weights"],
         "check_sample_weight_equivalence_on_sparse_data": model.exceptions["weights"],
