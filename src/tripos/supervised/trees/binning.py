@@ -189,14 +189,17 @@ class Binning:
         max_bins : int
             At most so many bins, beside the one for missing values.
         seed : int
-            Draws the rows that are looked at, where there are more than 100,000.
+            Draws the rows that quantiles are taken from, where there are more than 100,000 (`sketch`).
         """
-        n, p = X.shape
+        p = X.shape[1]
         if categorical is None:
             categorical = np.zeros(p, dtype=bool)
-        rows = sample_rows(n, seed)
-        if rows is not None:
-            X, sample_weight = X[rows], None if sample_weight is None else sample_weight[rows]
+        if len(X) > SAMPLE:
+            from tripos.supervised.trees.sketch import QuantileSketch
+
+            sketch = QuantileSketch(p, seed)
+            sketch.add(X, sample_weight)
+            return sketch.binning(categorical, max_bins)
         columns = np.ascontiguousarray(X.T)
         cut = partial(_cuts_of_column, columns, sample_weight, categorical, max_bins)
         step = max(1, 40_000 // len(X))  # columns of one piece of work
@@ -290,13 +293,6 @@ class Writer:
         """All rows in bins."""
         made = (self.columns, self.words, self.binning.n_bins, self.missing, self.marks)
         return Binned(*made, self.finite)
-
-
-def sample_rows(n: int, seed: int) -> np.ndarray | None:
-    """The rows, rising, that cuts are learned from; None for all."""
-    if n <= SAMPLE:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(n, SAMPLE, replace=False))
 
 
 def _cuts_of_column(

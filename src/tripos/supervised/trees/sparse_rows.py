@@ -23,8 +23,8 @@ from tripos.supervised.trees.binning import (
     cuts_of,
     distinct,
     halfway,
-    sample_rows,
 )
+from tripos.supervised.trees.sketch import exact_cuts, is_sampled, sample_rows_of, stored_levels
 from tripos.supervised.trees.tree import Walker
 
 U = np.uint64
@@ -75,9 +75,11 @@ def learn_sparse(
 ) -> Binning:
     """`Binning.learn` for CSR."""
     _check_width(X.shape[1])
-    rows = sample_rows(X.shape[0], seed)
-    if rows is not None:
-        X, sample_weight = X[rows], None if sample_weight is None else sample_weight[rows]
+    if is_sampled(X.shape[0]):
+        rows, _ = sample_rows_of(0, X.shape[0], seed)
+        weight = None if sample_weight is None else sample_weight[rows]
+        found = learn_sparse(X[rows], weight, categorical=categorical, max_bins=max_bins, seed=seed)
+        return exact_cuts(found, stored_levels(sp.csc_array(X), sample_weight), max_bins)
     n, by_column = X.shape[0], sp.csc_array(X)
     if sample_weight is None:
         cuts = _cuts_of_counts(by_column, n, categorical, max_bins)

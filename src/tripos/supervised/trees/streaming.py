@@ -1,8 +1,8 @@
 """Training rows that come in blocks, larger than memory: targets, bins and validation rows, pass by pass.
 
-The first pass keeps targets and weights, the second the rows that cuts are learned from, the third writes bins:
-one byte a cell twice over, where X has four or eight. Which rows are looked at depends on their numbers alone, so
-any number of blocks, and one array of all rows, give the same bins.
+The first pass keeps targets and weights, the second sketches the columns for their cuts, the third writes bins:
+one byte a cell twice over, where X has four or eight. Sketches merge, so any number of blocks, and one array of all
+rows, give the same bins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 
 from tripos.compute.blocks import Blocks
 from tripos.errors import TableError
-from tripos.supervised.trees.binning import Binned, Binning, Writer, sample_rows
+from tripos.supervised.trees.binning import Binned, Binning, Writer
+from tripos.supervised.trees.sketch import QuantileSketch
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +88,18 @@ class Streamed:
                 )
         return writer.done()
 
-    def learn(self, positions: np.ndarray | None, weight: np.ndarray | None, **how: Any) -> Binning:
-        """Cuts from some of the rows, as `Binning.learn` finds them in an array of those rows."""
-        n = len(self.y) if positions is None else len(positions)
-        looked_at = sample_rows(n, how.get("seed", 0))
-        if looked_at is None:
-            looked_at = np.arange(n)
-        at = looked_at if positions is None else positions[looked_at]
-        return Binning.learn(self.rows(at), None if weight is None else weight[looked_at], **how)
+    def learn(
+        self, positions: np.ndarray | None, weight: np.ndarray | None, *, seed: int = 0, **how: Any
+    ) -> Binning:
+        """Cuts from some of the rows, by rising position, or from all: those of `Binning.learn` for an array of them."""
+        sketch = QuantileSketch(self.blocks.n_features, seed)
+        for start, X in self._parts():
+            low, high = start, start + len(X)
+            if positions is not None:
+                low, high = np.searchsorted(positions, (low, high))
+                X = X[positions[low:high] - start]
+            sketch.add(X, None if weight is None else weight[low:high], first=int(low))
+        return sketch.binning(**how)
 
     def _parts(self) -> Any:
         """(number of the first row, X) of each block, numbered among the rows with a weight."""
