@@ -178,7 +178,7 @@ class StochasticModel(LinearModel):
                     stopped = progress.step(loss, _mean_validation(walks), attributes)
                     epoch += 1
                 active = [walk for walk in active if not walk.done]
-        for name, value in self._attributes(walks).items():
+        for name, value in self._attributes(walks, ended=True).items():
             setattr(self, name, value)
         if fitting:
             self._check_end(walks, training, finished=stopped or not active)
@@ -265,10 +265,14 @@ class StochasticModel(LinearModel):
             walk.state[kernels.SUM_INTERCEPT] = self._average_intercept_sums[k]
             walk.state[kernels.AVERAGED] = self._averaged
 
-    def _attributes(self, walks: list[Walk]) -> dict[str, Any]:
-        """The fitted attributes as of now; with an average, also what it takes to go on."""
+    def _attributes(self, walks: list[Walk], *, ended: bool = False) -> dict[str, Any]:
+        """The fitted attributes as of now; with an average, also what it takes to go on.
+
+        Walks that have `ended` leave their coefficients without a copy.
+        """
         dtype = walks[0].u.dtype
-        W, b = np.array([walk.u for walk in walks]), np.array([walk.intercept for walk in walks], dtype)
+        W = walks[0].u[None] if ended and len(walks) == 1 else np.array([walk.u for walk in walks])
+        b = np.array([walk.intercept for walk in walks], dtype)
         found: dict[str, Any] = {
             "n_iter_": max(walk.n_iter for walk in walks),
             "t_": max(float(walk.state[kernels.T]) for walk in walks),

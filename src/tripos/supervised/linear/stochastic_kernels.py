@@ -47,7 +47,7 @@ LINE, FAR = (
     8,
     512,
 )  # numbers that come together, and how many are asked for: the processor sees longer rows itself
-OUT_OF_CACHE = 1 << 15  # coefficients from which those of the next row's words are called from memory, too
+LONG = 32  # entries of a row, on average, from which its successor is called while it is read
 LEAST_SCALE = 1e-6  # of the factor in front of lazily shrunk coefficients, before it is multiplied out
 LEAST_RATE = 1e-6  # at which the adaptive schedule ends
 LARGEST_SLOPE = 1e12  # slopes are cut off here, so that one outlier does not end a fit
@@ -76,8 +76,11 @@ def shuffle(order, seed):  # type: ignore[no-untyped-def]
 
 @kernel("u4[::1], i8, i8, u8, u4[::1]")
 def shuffle_blocks(rows, block, group, seed, order):  # type: ignore[no-untyped-def]
-    """Blocks of neighbouring rows in random order, the rows of each `group` blocks shuffled among themselves."""
-    n = rows.size
+    """Blocks of neighbouring rows in random order, the rows of each `group` blocks shuffled among themselves.
+
+    Where `rows` is empty they are all rows.
+    """
+    n = order.size
     n_blocks = (n + block - 1) // block
     blocks = np.empty(n_blocks, np.uint32)
     for k in range(n_blocks):
@@ -88,7 +91,7 @@ def shuffle_blocks(rows, block, group, seed, order):  # type: ignore[no-untyped-
     for k in range(n_blocks):
         start = np.int64(blocks[k]) * block
         for i in range(start, min(start + block, n)):
-            order[filled] = rows[i]
+            order[filled] = rows[i] if rows.size else i
             filled += 1
         if (k + 1) % group == 0 or k == n_blocks - 1:
             x = shuffle_on(order[begin:filled], x)
@@ -239,6 +242,47 @@ def dense_steps(  # type: ignore[no-untyped-def]
     state[MOVES] += moves
 
 
+@kernel
+def dot_of(data, indices, begin, end, u):  # type: ignore[no-untyped-def]
+    """x.u of a short row: two sums by hand, as vectors of few entries, gathered one by one, cost more than they save."""
+    one = np.uint64(1)
+    even, odd = data.dtype.type(0), data.dtype.type(0)
+    k = begin
+    while k + one < end:
+        even += data[k] * u[np.uint64(indices[k])]
+        odd += data[k + one] * u[np.uint64(indices[k + one])]
+        k += np.uint64(2)
+    return even + odd + (data[k] * u[np.uint64(indices[k])] if k < end else data.dtype.type(0))
+
+
+@kernel
+def dot_and_call(data, indices, begin, end, first, past, u):  # type: ignore[no-untyped-def]
+    """x.u of a long row; meanwhile the entries from `first` to `past`, of a row to come, are called from memory.
+
+    A line for each one read: called all at once they would keep this row's own waiting.
+    """
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    zero = data.dtype.type(0)
+    a, b, c, d = zero, zero, zero, zero
+    groups = (end - begin) // four
+    for k in range(groups):
+        if first < past and k % np.uint64(2) == 0:
+            prefetch(data, first)
+            prefetch(indices, first)
+            first += np.uint64(LINE)
+        a += data[begin] * u[np.uint64(indices[begin])]
+        b += data[begin + one] * u[np.uint64(indices[begin + one])]
+        c += data[begin + two] * u[np.uint64(indices[begin + two])]
+        d += data[begin + three] * u[np.uint64(indices[begin + three])]
+        begin += four
+    for e in range(begin, end):
+        a += data[e] * u[np.uint64(indices[e])]
+    for e in range(first, min(past, first + np.uint64(FAR)), LINE):
+        prefetch(data, e)
+        prefetch(indices, e)
+    return (a + b) + (c + d)
+
+
 @kernel(
     "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
     "f8[:, ::1]"
@@ -253,37 +297,28 @@ def csr_steps(  # type: ignore[no-untyped-def]
     mean_scale, sum_b, averaged, moves = state[MEAN_SCALE], state[SUM_INTERCEPT], state[AVERAGED], 0
     alpha, t0, l1, l2, current = h[ALPHA], h[T0], h[L1], h[L2], state[RATE]
     inside, low, intercept_step, average = h[CLASS], h[LOW], h[INTERCEPT_STEP], h[AVERAGE]
-    far = u.size > OUT_OF_CACHE
+    long = indices.size > LONG * (indptr.size - 1)
     for start in range(0, n, BLOCK):
         m = min(BLOCK, n - start)
         for r in range(m):
             i = np.uint64(order[start + r])
             coming = np.uint64(order[min(start + r + AHEAD, n - 1)])
             first = np.uint64(indptr[coming])
-            past = min(np.uint64(indptr[coming + np.uint64(1)]), first + np.uint64(FAR))
-            # A row of a dozen words in no loop, whose end the processor would not foresee.
-            prefetch(data, first)
-            prefetch(data, first + np.uint64(LINE))
-            prefetch(data, first + np.uint64(2 * LINE))
-            prefetch(indices, first)
-            prefetch(indices, first + np.uint64(2 * LINE))
-            for e in range(first + np.uint64(3 * LINE), past, LINE):
-                prefetch(data, e)
-            for e in range(first + np.uint64(4 * LINE), past, 2 * LINE):
-                prefetch(indices, e)
-            if far:
-                near = np.uint64(order[min(start + r + 1, n - 1)])
-                for e in range(np.uint64(indptr[near]), np.uint64(indptr[near + np.uint64(1)])):
-                    prefetch(u, indices[e])
+            past = np.uint64(indptr[coming + np.uint64(1)])
             begin, end = np.uint64(indptr[i]), np.uint64(indptr[i + np.uint64(1)])
-            # Two sums by hand: vectors of so few entries, gathered one by one, cost more than they save.
-            even, odd = cast(0), cast(0)
-            k = begin
-            while k + np.uint64(1) < end:
-                even += data[k] * u[np.uint64(indices[k])]
-                odd += data[k + np.uint64(1)] * u[np.uint64(indices[k + np.uint64(1)])]
-                k += np.uint64(2)
-            dot = even + odd + (data[k] * u[np.uint64(indices[k])] if k < end else cast(0))
+            if long:
+                dot = dot_and_call(data, indices, begin, end, first, past, u)
+            else:  # a row of a dozen words is called in no loop, whose end the processor would not foresee
+                prefetch(data, first)
+                prefetch(data, first + np.uint64(LINE))
+                prefetch(data, first + np.uint64(2 * LINE))
+                prefetch(indices, first)
+                prefetch(indices, first + np.uint64(2 * LINE))
+                for e in range(first + np.uint64(3 * LINE), min(past, first + np.uint64(FAR)), LINE):
+                    prefetch(data, e)
+                for e in range(first + np.uint64(4 * LINE), min(past, first + np.uint64(FAR)), 2 * LINE):
+                    prefetch(indices, e)
+                dot = dot_of(data, indices, begin, end, u)
             eta = a * dot + b
             target = float(y[i]) if inside < 0.0 else (1.0 if y[i] == inside else low)
             weight = float(s[i]) if s.size else 1.0
@@ -330,15 +365,20 @@ def settle(h, state, u, sums, received):  # type: ignore[no-untyped-def]
     Returns the penalty l1 |w|_1 + l2 |w|^2 / 2, which is not finite where w is not.
     """
     a, owed, mean_scale = state[SCALE], state[OWED], state[MEAN_SCALE]
+    inverse = 1.0 / a
     for j in range(received.size):
-        pull(j, owed, a, 1.0 / a, mean_scale, u, received, sums)
-    multiply_out(u, sums, a, mean_scale)
+        pull(j, owed, a, inverse, mean_scale, u, received, sums)
+    for j in range(sums.shape[1]):
+        sums[0, j] += mean_scale * u[j] - sums[1, j]
+        sums[1, j] = 0.0
     state[SCALE], state[MEAN_SCALE] = 1.0, 0.0
     size = 0.0
     square = 0.0
     for j in range(u.size):
-        size += abs(u[j])
-        square += float(u[j]) * u[j]
+        w = u.dtype.type(u[j] * a)
+        u[j] = w
+        size += abs(w)
+        square += float(w) * w
     return h[L1] * size + 0.5 * h[L2] * square
 
 
@@ -387,8 +427,8 @@ def close_epoch(schedule, h, state, u, sums, received, record, e):  # type: igno
 @kernel
 def open_epoch(state, rows, seed, order):  # type: ignore[no-untyped-def]
     begin_epoch(state)
-    for k in range(rows.size):
-        order[k] = rows[k]
+    for k in range(order.size):
+        order[k] = rows[k] if rows.size else k
     if seed:
         shuffle(order, seed)
 
@@ -401,7 +441,7 @@ def dense_epochs(  # type: ignore[no-untyped-def]
     code, parameter, schedule, X, y, s, rows, seeds, h, state, u, sums, received, room, record
 ):
     """Epochs over few rows, one for each of `seeds` (0: rows in their order), until it is time to stop; how it ended, and after how many."""
-    order = np.empty(rows.size, np.uint32)
+    order = np.empty(rows.size if rows.size else y.size, np.uint32)
     verdict = GOES_ON
     e = 0
     while verdict == GOES_ON and e < seeds.size:
@@ -436,7 +476,7 @@ def csr_epochs(  # type: ignore[no-untyped-def]
     record,
 ):
     """The same on CSR rows."""
-    order = np.empty(rows.size, np.uint32)
+    order = np.empty(rows.size if rows.size else y.size, np.uint32)
     verdict = GOES_ON
     e = 0
     while verdict == GOES_ON and e < seeds.size:

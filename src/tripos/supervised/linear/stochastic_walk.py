@@ -63,13 +63,17 @@ class Piece:
     X: Any
     y: np.ndarray
     s: np.ndarray
-    rows: np.ndarray  # (n,) uint32: those to learn from
+    rows: np.ndarray  # (n,) uint32: those to learn from; empty for all
 
     @classmethod
     def of(cls, X: Any, y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None = None) -> Piece:
         weights = np.empty(0, X.dtype) if s is None else np.ascontiguousarray(s, X.dtype)
-        chosen = np.arange(X.shape[0], dtype=np.uint32) if rows is None else rows.astype(np.uint32)
+        chosen = np.empty(0, np.uint32) if rows is None else rows.astype(np.uint32)
         return cls(X, np.ascontiguousarray(y, X.dtype), weights, chosen)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows) or self.X.shape[0]
 
     @property
     def row_bytes(self) -> int:
@@ -81,8 +85,9 @@ class Piece:
     @cached_property
     def neighbours_alike(self) -> bool:
         """Whether the targets of neighbouring rows are correlated."""
-        at = np.linspace(0, len(self.rows) - 2, min(len(self.rows) - 1, PAIRS)).astype(np.int64)
-        first, second = self.y[self.rows[at]], self.y[self.rows[at + 1]]
+        at = np.linspace(0, self.n_rows - 2, min(self.n_rows - 1, PAIRS)).astype(np.int64)
+        rows, following = (self.rows[at], self.rows[at + 1]) if len(self.rows) else (at, at + 1)
+        first, second = self.y[rows], self.y[following]
         variance = float(first.std() * second.std())
         covariance = float(np.mean((first - first.mean()) * (second - second.mean())))
         return variance == 0.0 or abs(covariance) > ALIKE * variance
@@ -90,7 +95,7 @@ class Piece:
     @property
     def work(self) -> int:
         """Numbers that an epoch reads, and some for each row."""
-        return len(self.rows) * (self.row_bytes // 8 + 40)
+        return self.n_rows * (self.row_bytes // 8 + 40)
 
     @property
     def epochs_at_once(self) -> int:
@@ -100,21 +105,19 @@ class Piece:
     @property
     def in_cache(self) -> bool:
         """Whether the rows may be visited in any order."""
-        return len(self.rows) * self.row_bytes <= IN_CACHE
+        return self.n_rows * self.row_bytes <= IN_CACHE
 
     def order(self, rng: np.random.Generator, shuffle: bool) -> np.ndarray:
         """The rows in the order of an epoch."""
-        n = len(self.rows)
-        if not shuffle:
-            return self.rows
         block = min(BLOCK_BYTES // max(1, self.row_bytes), MOST_ROWS)
-        seed = _seeds(rng, 1)[0]
-        if self.in_cache or block < 2 or self.neighbours_alike:
-            order = self.rows.copy()
-            kernels.shuffle(order, seed)
+        seed = _seeds(rng, 1)[0] if shuffle else 0
+        if shuffle and not (self.in_cache or block < 2 or self.neighbours_alike):
+            order = np.empty(self.n_rows, np.uint32)
+            kernels.shuffle_blocks(self.rows, block, GROUP, seed, order)
             return order
-        order = np.empty(n, np.uint32)
-        kernels.shuffle_blocks(self.rows, block, GROUP, seed, order)
+        order = self.rows.copy() if len(self.rows) else np.arange(self.n_rows, dtype=np.uint32)
+        if shuffle:
+            kernels.shuffle(order, seed)
         return order
 
     def scores(self, w: np.ndarray, b: float) -> np.ndarray:
