@@ -59,6 +59,12 @@ def _sms() -> Any:
     return sets.tfidf(texts), y
 
 
+def _iris() -> Any:
+    from sklearn.datasets import load_iris
+
+    return load_iris(return_X_y=True)
+
+
 def _table(name: str) -> Any:
     import pandas as pd
 
@@ -91,6 +97,15 @@ CASES = [
         _never_worse,
         solver="saga",
         l1_ratio=1.0,
+    ),
+    _case(
+        "logistic-elastic-net-iris",
+        "elastic-net softmax, iris",
+        _iris,
+        "LogisticRegression",
+        _never_worse,
+        solver="saga",
+        l1_ratio=0.5,
     ),
     _case("softmax-letter", "softmax, letter", lambda: _table("letter"), "LogisticRegression", _never_worse),
     _case(

@@ -32,18 +32,20 @@ def _both(name: str, **parameters: Any) -> dict[str, Any]:
 
 
 def _objective(data: Any, model: Any) -> dict[str, float]:
+    """Mean over classes, each against the rest, where there are more than two."""
     X, y = data
-    w = np.ravel(model.coef_)
-    eta = X @ w + model.intercept_[0]
+    W = np.atleast_2d(model.coef_)
+    eta = X @ W.T + model.intercept_
     loss = getattr(model, "loss", "perceptron")
-    margin = eta * np.where(y > 0, 1.0, -1.0)
     if loss == "squared_error":
-        return {"objective": float(0.5 * np.mean((eta - y) ** 2))}
+        return {"objective": float(0.5 * np.mean((eta[:, 0] - y) ** 2))}
+    inside = y[:, None] > 0 if len(W) == 1 else y[:, None] == model.classes_
+    margin = eta * np.where(inside, 1.0, -1.0)
     if loss == "perceptron":
         return {"errors": float(np.mean(margin <= 0))}
     losses = np.maximum(0.0, 1.0 - margin) if loss == "hinge" else np.logaddexp(0.0, -margin)
     share = {"l2": 0.0, "elasticnet": model.l1_ratio}[model.penalty]
-    penalty = model.alpha * (share * np.abs(w).sum() + (1.0 - share) * 0.5 * w @ w)
+    penalty = model.alpha * (share * np.abs(W).sum() + (1.0 - share) * 0.5 * (W * W).sum()) / len(W)
     return {"objective": float(losses.mean() + penalty)}
 
 
@@ -54,6 +56,14 @@ def _not_worse(data: Any, results: dict[str, Any]) -> None:
 
 def _dense() -> Any:
     return sets.binary(500_000, 30)
+
+
+def _digits() -> Any:
+    from scipy.sparse import csr_array
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return csr_array(X / 16.0), y
 
 
 def _text(texts: Callable[[], Any]) -> Callable[[], Any]:
@@ -110,6 +120,22 @@ CASES = [
             tol=None,
         )
         for where, (title, data, epochs) in DATA.items()
+    ),
+    *(
+        _case(
+            f"sgd-{LOSSES[loss]}-digits-csr",
+            f"SGD classifier, {LOSSES[loss]}, digits in CSR",
+            _digits,
+            1.5,
+            loss=loss,
+        )
+        for loss in LOSSES
+    ),
+    _case(
+        "sgd-hinge-text-enron-until-done",
+        "SGD classifier, hinge, Enron spam TF-IDF, to its own end",
+        DATA["text-enron"][1],
+        1.5,
     ),
     _case(
         "sgd-regressor-500k-x-30",
