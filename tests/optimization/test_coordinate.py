@@ -13,7 +13,7 @@ from tripos import Lasso, minimize
 from tripos.objective.linear import linear_risk
 from tripos.objective.penalties import L1, L2, ElasticNet
 from tripos.optimization.coordinate import WorkingSet
-from tripos.optimization.coordinate_columns import columns_of
+from tripos.optimization.coordinate_columns import PlacedStore, columns_of
 from tripos.optimization.coordinate_gram import GramProblem, Rules
 from tripos.optimization.coordinate_kernels import (
     all_products,
@@ -97,6 +97,7 @@ def test_the_working_set_finds_what_plain_descent_finds(form, few, l1, l2, posit
     if few:  # no products are kept: descent goes over the columns themselves
         monkeypatch.setattr(coordinate, "GRAM_COLUMNS", 2)
     X, y, _ = rows()
+    X -= 2.0 * few  # nearer to zero: read where they are
     Xc, yc = X - X.mean(axis=0), y - y.mean()
     columns = columns_of(FORMS[form](X), None, centred=True)
     problem = WorkingSet(columns, columns.target(y)[0])
@@ -111,6 +112,37 @@ def test_all_products_at_once_find_the_same(positive):
     X, y, _ = rows(d=12)
     found = GramProblem(X.T @ X, X.T @ y, float(y @ y)).solve(Rules(9.0, 0.5, positive, 1e-13, 100_000))
     np.testing.assert_allclose(found.w, twin(X, y, 9.0, 0.5, positive), atol=1e-7)
+
+
+@pytest.mark.parametrize("eased", [False, True])
+def test_a_path_over_all_products_is_that_of_its_strengths_one_by_one(eased):
+    X, y, _ = rows(d=12)
+    path = [Rules(l1, 0.5, tol=1e-6, eased=eased) for l1 in np.geomspace(np.abs(X.T @ y).max(), 1.0, 20)]
+    together, apart = (GramProblem(X.T @ X, X.T @ y, float(y @ y)) for _ in range(2))
+    for found, rules in zip(together.walk(path), path, strict=True):
+        expected = apart.solve(rules)
+        np.testing.assert_allclose(found.w, expected.w, atol=1e-3 if eased else 1e-5)
+        assert found.converged and expected.converged
+        assert found.objective == pytest.approx(expected.objective, rel=1e-6 if eased else 1e-9)
+
+
+def test_columns_that_lie_near_zero_are_read_where_they_are():
+    X, y, s = rows()
+    Z = np.asfortranarray(X - 3.0)
+    columns = columns_of(Z, None, centred=True, y=y)
+    np.testing.assert_allclose(columns.first, columns.products(columns.target(y)[0]), rtol=1e-9)
+    some = np.arange(0, 90, 2)
+    store = columns.store()
+    assert isinstance(store, PlacedStore)
+    store.append(some[:30])
+    store.append(some[30:])
+    centred = Z[:, some] - Z[:, some].mean(axis=0)
+    np.testing.assert_allclose(store.cross(30), centred[:, 30:].T @ centred, atol=1e-9)
+    r, w = y - y.mean(), np.arange(45.0)
+    store.subtract(w, r)
+    np.testing.assert_allclose(r, y - y.mean() - centred @ w, atol=1e-8)
+    for X_, s_ in ((np.asfortranarray(X + 100.0), None), (Z, s), (np.ascontiguousarray(Z), None)):
+        assert not isinstance(columns_of(X_, s_, centred=True).store(), PlacedStore)
 
 
 def test_the_kernels_gap_is_the_duality_gap():

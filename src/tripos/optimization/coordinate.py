@@ -26,14 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from tripos.optimization.coordinate_columns import FEW, DenseColumns, SparseColumns
-from tripos.optimization.coordinate_gram import Listener, Order, Quadratic, Rules, Solution, cyclic
-from tripos.optimization.coordinate_kernels import gap_of, screen, suspects
+from tripos.optimization.coordinate_columns import FEW, DenseColumns, DenseStore, SparseColumns
+from tripos.optimization.coordinate_gram import REST, Listener, Order, Quadratic, Rules, Solution, cyclic
+from tripos.optimization.coordinate_kernels import distances, gap_of, screen, suspects
 from tripos.optimization.coordinate_sweeps import Sweeps
 
 SNAPSHOTS = 64  # residuals at which products were computed that are remembered
 ENTRANTS = 100  # columns that enter at once, or as many as there are in the solution
 GRAM_COLUMNS = 4096  # columns of a working set up to which their products are kept
+LEAST_GRAM, GRAM_SHARE = 1 << 21, 32  # bytes of them beside columns that are read as they lie: or a 32nd of X
 INNER = 0.3  # share of the goal that descent on the working set has to reach
 EASE = 0.01  # share of the gap that it has to reach while columns still enter
 FINER = 0.01  # share of the goal in the next round, where a round without new columns did not reach it
@@ -53,6 +54,8 @@ class WorkingSet:
     once : bool
         Whether one strength is all that is asked for: then a few sweeps over all columns are tried first where
         most of them enter (`coordinate_sweeps`).
+    known : ndarray of shape (n_features,), optional
+        x_j.y, where they are known.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class WorkingSet:
         order: Order = cyclic,
         *,
         once: bool = False,
+        known: np.ndarray | None = None,
     ) -> None:
         self.columns, self.y, self.order = columns, y, order
         self.once = once and isinstance(columns, DenseColumns)
@@ -74,7 +78,8 @@ class WorkingSet:
         self.quadratic: Quadratic | None = Quadratic(np.empty((0, 0)), np.empty(0), 0, self.y2)
         self.w = np.empty(0)  # once there are too many columns for `quadratic`
         self.settled = columns.square == 0.0  # in the set, or known to be zero
-        self.known = columns.products(y)  # x_j.r' ...
+        self.first = columns.products(y) if known is None else known  # x_j.y
+        self.known = self.first.copy()  # x_j.r' ...
         products = np.where(columns.square > 0.0, self.known, 0.0)
         self._largest = float(products.max(initial=0.0)), -float(products.min(initial=0.0))
         self.version = np.zeros(d, dtype=np.int64)  # ... at which of the residuals
@@ -82,13 +87,19 @@ class WorkingSet:
         self.snapshots[0] = y
         self.taken, self.oldest = 1, 0
         self._room = np.empty(d, dtype=np.int64)
+        self.most = GRAM_COLUMNS
+        if not isinstance(
+            self.store, DenseStore
+        ):  # descent on columns as they lie takes no memory, and as much time
+            share = max(LEAST_GRAM, columns.n_bytes // GRAM_SHARE)
+            self.most = min(GRAM_COLUMNS, int(np.sqrt(share / 8)))
 
     def start(self, w: np.ndarray) -> None:
         """Start from these coefficients."""
         inside = np.flatnonzero(w)
         inside = inside[~self.settled[inside]]
         if len(inside):
-            self._enter(inside)
+            self._enter(inside, self.columns.products(self.r, inside))
             self._move(w[self.members])
 
     def largest_product(self, positive: bool) -> float:
@@ -135,12 +146,14 @@ class WorkingSet:
                     self.known, self.norm, self.version, self._radius, scale, rules.l1, rules.l2, gap,
                     rules.positive, self.settled,
                 )  # fmt: skip
-            self._enter(self._chosen(new, w))
+            entering = self._chosen(new, w)
+            self._enter(entering, self.known[entering])
             target = INNER * goal if not len(new) else max(INNER * goal, EASE * gap)
             share = max(1, len(self.members)) / max(
                 1, self.columns.n_features
             )  # a sweep over few is part of one
-            made = self._descend(rules, target * FINER**stuck, int(np.ceil((rules.max_iter - done) / share)))
+            sweeps = int(np.ceil((rules.max_iter - done) / share))
+            made = self._descend(rules, target * FINER**stuck, sweeps, 0.0 if stuck else REST * rules.tol)
             stuck = stuck + 1 if not len(new) else 0
             done += share * made
         coefficients = np.zeros(self.columns.n_features)
@@ -169,8 +182,9 @@ class WorkingSet:
 
     def _look(self, rules: Rules) -> tuple[np.ndarray, float]:
         """Columns that violate their optimality condition, and the largest x_j.r of those looked at."""
-        difference = self.snapshots[: self.taken] - self.r
-        self._radius = np.sqrt(np.einsum("ij,ij->i", difference, difference)) * (1 + 1e-12)
+        self._radius = np.empty(self.taken)
+        distances(self.snapshots, self.taken, self.r, self._radius)
+        self._radius *= 1 + 1e-12
         count = suspects(
             self.known, self.norm, self.version, self._radius, self.settled, rules.l1, rules.positive,
             self._room,
@@ -226,21 +240,22 @@ class WorkingSet:
         by_gain = np.abs(self.known[new]) / self.norm[new]
         return new[np.sort(np.argpartition(by_gain, len(new) - most)[len(new) - most :])]
 
-    def _enter(self, new: np.ndarray) -> None:
+    def _enter(self, new: np.ndarray, q: np.ndarray) -> None:
+        """Adds columns, of which the products q with the residual are known."""
         if not len(new):
             return
         first = len(self.members)
         self.members = np.concatenate([self.members, new])
         self.settled[new] = True
         self.store.append(new)
-        if self.quadratic is not None and len(self.members) > GRAM_COLUMNS:
+        if self.quadratic is not None and len(self.members) > self.most:
             self.w, self.quadratic = self.quadratic.w[:first].copy(), None
         if self.quadratic is None:
             self.w = np.concatenate([self.w, np.zeros(len(new))])
             return
         cross = self.store.cross(first)
         cross[np.arange(len(new)), np.arange(first, first + len(new))] = self.columns.square[new]
-        self.quadratic.append(cross, self.store.products(self.y, first), self.store.products(self.r, first))
+        self.quadratic.append(cross, self.first[new], q)
 
     def _move(self, w: np.ndarray) -> None:
         """Puts the coefficients of the set to w."""
@@ -252,7 +267,7 @@ class WorkingSet:
             self.store.subtract(w - self.w, self.r)
             self.w = w.copy()
 
-    def _descend(self, rules: Rules, target: float, sweeps: int) -> int:
+    def _descend(self, rules: Rules, target: float, sweeps: int, rest: float) -> int:
         m = len(self.members)
         if not m:
             return 0
@@ -265,15 +280,15 @@ class WorkingSet:
         threshold = target * (target / self.y2)  # the gap is of first order in the moves, F of second
         burst = int(np.clip(1e8 // max(1, m * len(self.y)), 1, 50))
         g = self.columns.square[self.members]
-        done = 0
+        done = ended = 0
         while done < sweeps:
             step = min(burst, sweeps - done)
-            rest = (rules.l1, rules.l2, rules.positive, threshold, self.order(step, m), step)
-            made, resting = self.store.descend(g, self.r, self.w, rest)
+            limits = (rules.l1, rules.l2, rules.positive, threshold, rest, self.order(step, m), step)
+            made, ended = self.store.descend(g, self.r, self.w, limits)
             done += made
-            if resting:
+            if ended:
                 break
-        self._resting = False  # only the gap tells
+        self._resting = ended == 2  # else only the gap tells
         return done
 
 

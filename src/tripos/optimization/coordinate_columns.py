@@ -2,12 +2,13 @@
 
     x_j = sqrt(s) (X_j - m_j),      y <- sqrt(s) (y - mean(y))
 
-Dense X is read where it lies, by rows or by columns; CSR becomes CSC once. Only the columns of the working set
-are written out (`Store`), so that their products with one another are those of a matrix.
+Dense X is read where it lies, by rows or by columns; CSR becomes CSC once. Columns that are contiguous and have no
+weights are read there by the working set as well (`PlacedStore`); of others those of the working set are written out.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array
 from tripos.compute.budget import require
+from tripos.compute.threads import parallel
 from tripos.optimization.coordinate_kernels import (
     all_products,
     column_descent,
@@ -23,18 +25,27 @@ from tripos.optimization.coordinate_kernels import (
     csc_products,
     csc_subtract,
     csc_sums,
+    gather_columns,
     row_products,
     row_sums,
     sparse_descent,
+    subtract_columns,
 )
 
 PIECE = 1 << 25  # bytes of X that a kernel reads before it returns
+SHARED = 1 << 23  # the same where threads share the columns
+CLOSE = 100.0  # squared means, in variances, up to which they are taken out of products and not of columns
+PIECE_ROWS, PIECE_NUMBERS = 1024, 1 << 16  # of columns that are multiplied with others
 FEW = 4  # columns are taken one by one where they are fewer than this part of all
-EMPTY = np.empty(0, dtype=np.int64)
-Descent = tuple[float, float, bool, float, np.ndarray, int]  # l1, l2, positive, threshold, order, sweeps
+EMPTY, EMPTY_F = np.empty(0, dtype=np.int64), np.empty(0)
+Descent = tuple[
+    float, float, bool, float, float, np.ndarray, int
+]  # l1, l2, positive, threshold, rest, order, sweeps
 
 
-def columns_of(X: Any, sample_weight: np.ndarray | None, *, centred: bool) -> DenseColumns | SparseColumns:
+def columns_of(
+    X: Any, sample_weight: np.ndarray | None, *, centred: bool, y: np.ndarray | None = None
+) -> DenseColumns | SparseColumns:
     """The columns of a float array (rows or columns contiguous) or a sparse matrix.
 
     Parameters
@@ -43,8 +54,13 @@ def columns_of(X: Any, sample_weight: np.ndarray | None, *, centred: bool) -> De
     sample_weight : ndarray of shape (n_rows,), optional
     centred : bool
         Whether their means are taken out, as an intercept does.
+    y : ndarray of shape (n_rows,), optional
+        A target with which all columns are multiplied anyway: `first` then holds the products, where they come in the
+        read that makes the means.
     """
-    return (SparseColumns if sp.issparse(X) else DenseColumns)(X, sample_weight, centred=centred)
+    if sp.issparse(X):
+        return SparseColumns(X, sample_weight, centred=centred)
+    return DenseColumns(X, sample_weight, centred=centred, y=y)
 
 
 class _Columns:
@@ -59,10 +75,13 @@ class _Columns:
         Sum of the weights.
     root : ndarray of shape (n_rows,)
         sqrt(s); empty without weights.
+    first : ndarray of shape (n_features,), or None
+        x_j.y for the target given.
     """
 
     mean: np.ndarray
     square: np.ndarray
+    first: np.ndarray | None = None
 
     def __init__(self, X: Any, sample_weight: np.ndarray | None, *, centred: bool) -> None:
         self.n_rows, self.n_features = X.shape
@@ -82,6 +101,11 @@ class _Columns:
             self.mean = np.zeros_like(mean)
             self.square = np.maximum(square, 0.0) + self.weight * mean * mean
 
+    @property
+    def n_bytes(self) -> int:
+        """Of X."""
+        raise NotImplementedError
+
     def target(self, y: np.ndarray) -> tuple[np.ndarray, float]:
         """sqrt(s) (y - mean(y)) in float64, and the mean (0 where not centred)."""
         y = y.astype(np.float64)
@@ -97,23 +121,46 @@ class _Columns:
 class DenseColumns(_Columns):
     """Columns of an array."""
 
-    def __init__(self, X: np.ndarray, sample_weight: np.ndarray | None, *, centred: bool) -> None:
+    def __init__(
+        self, X: np.ndarray, sample_weight: np.ndarray | None, *, centred: bool, y: np.ndarray | None = None
+    ) -> None:
         super().__init__(X, sample_weight, centred=centred)
         self.by_columns = X.flags.f_contiguous and not X.flags.c_contiguous
         self.Z = kernel_array(X.T) if self.by_columns else kernel_array(X)  # (d, n) or (n, d)
         some = X[:: max(1, self.n_rows // 16)][:16]
         shift = some.mean(axis=0, dtype=np.float64)
         sums, squares = np.zeros(self.n_features), np.zeros(self.n_features)
-        for a, b in self._pieces():
-            if self.by_columns:
-                column_sums(self.Z[a:b], self.s, shift[a:b], sums[a:b], squares[a:b])
-            else:
+        v, products = EMPTY_F, np.zeros(self.n_features)
+        if self.by_columns and y is not None:
+            v = self.target(y)[0]
+            v = v * self.root if self.root.size else v
+
+        def add(piece: tuple[int, int]) -> None:
+            a, b = piece
+            column_sums(self.Z[a:b], self.s, shift[a:b], v, sums[a:b], squares[a:b], products[a:b])
+
+        if self.by_columns:
+            parallel(add, self._pieces(SHARED))
+        else:
+            for a, b in self._pieces():
                 row_sums(self.Z[a:b], self.s[a:b], shift, sums, squares)
         self._set_sums(shift, sums, squares)
+        if v.size:
+            self.first = products - self.mean * v.sum() if self.centred else products
 
-    def _pieces(self) -> list[tuple[int, int]]:
+    @property
+    def n_bytes(self) -> int:
+        return int(self.Z.nbytes)
+
+    @cached_property
+    def placed(self) -> bool:
+        """Whether the columns can be read where they lie: contiguous, without weights, and near enough to zero."""
+        near = (self.n_rows * self.mean * self.mean <= CLOSE * self.square) | (self.square == 0.0)
+        return bool(self.by_columns and not self.root.size and near.all())
+
+    def _pieces(self, n_bytes: int = PIECE) -> list[tuple[int, int]]:
         length, width = self.Z.shape
-        step = max(4, PIECE // max(1, width * self.Z.itemsize))
+        step = max(4, n_bytes // max(1, width * self.Z.itemsize))
         return [(a, min(a + step, length)) for a in range(0, length, step)]
 
     def products(self, r: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
@@ -139,9 +186,9 @@ class DenseColumns(_Columns):
                 all_products(self.Z[a:b], v[a:b], out)
         return out
 
-    def store(self) -> DenseStore:
+    def store(self) -> DenseStore | PlacedStore:
         """Room for a working set."""
-        return DenseStore(self)
+        return PlacedStore(self) if self.placed else DenseStore(self)
 
     def write(self, columns: np.ndarray, out: np.ndarray) -> None:
         """x_j of the columns, as the rows of `out`."""
@@ -168,6 +215,10 @@ class SparseColumns(_Columns):
         sums, squares = np.empty(self.n_features), np.empty(self.n_features)
         csc_sums(*self.arrays, self.ones, sums, squares)
         self._set_sums(np.zeros(self.n_features), sums, squares)
+
+    @property
+    def n_bytes(self) -> int:
+        return int(self.data.nbytes)
 
     def products(self, r: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """x_j.r of all columns, or of some."""
@@ -222,11 +273,67 @@ class DenseStore:
         """r <- r - sum_k w_k x_k."""
         r -= w @ self.A[: self.m]
 
-    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, bool]:
-        """Sweeps over the columns with the residual; how many, and whether they came to rest."""
-        out = np.zeros(1)
-        sweeps = column_descent(self.A, g, r, w, self.m, *rules, out)
-        return int(sweeps), bool(out[0])
+    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, int]:
+        """Sweeps over the columns with the residual; how many, and how they ended (`column_descent`)."""
+        out, every = np.zeros(2), np.arange(self.m)
+        sweeps = column_descent(self.A, np.zeros(self.m), every, g, r, w, *rules, out)
+        return int(sweeps), int(out[0])
+
+
+class PlacedStore:
+    """Columns that are read where they lie; for their products pieces of them pass through the cache."""
+
+    def __init__(self, columns: DenseColumns) -> None:
+        self.columns = columns
+        self.members = EMPTY
+
+    @property
+    def m(self) -> int:
+        return len(self.members)
+
+    def append(self, new: np.ndarray) -> None:
+        """Add more columns."""
+        self.members = np.concatenate([self.members, new])
+
+    def cross(self, first: int) -> np.ndarray:
+        """Products of the columns from `first` on with all columns of the set."""
+        n, m, new = self.columns.n_rows, self.m, self.members[first:]
+        rows = min(n, PIECE_ROWS)
+        width = max(8, PIECE_NUMBERS // rows)
+        own, others = np.empty(len(new) * rows), np.empty(min(width, max(1, first)) * rows)
+        out = np.zeros((len(new), m))
+        for start in range(0, n, rows):
+            A = self._piece(new, start, min(rows, n - start), own)
+            for k in range(0, first, width):
+                B = self._piece(self.members[k : min(k + width, first)], start, A.shape[1], others)
+                out[:, k : k + len(B)] += A @ B.T
+            out[:, first:] += A @ A.T
+        return out
+
+    def _piece(self, columns: np.ndarray, start: int, rows: int, room: np.ndarray) -> np.ndarray:
+        piece = room[: len(columns) * rows].reshape(len(columns), rows)
+        gather_columns(self.columns.Z, self.columns.mean, columns, start, piece)
+        return piece
+
+    def products(self, r: np.ndarray, first: int = 0) -> np.ndarray:
+        """x_j.r from `first` on."""
+        return self.columns.products(r, self.members[first:])
+
+    def subtract(self, w: np.ndarray, r: np.ndarray) -> None:
+        """r <- r - sum_k w_k x_k."""
+        c = self.columns
+        step = max(PIECE_ROWS, PIECE // max(1, 8 * self.m))
+        for start in range(0, c.n_rows, step):
+            subtract_columns(c.Z, self.members, w, start, min(start + step, c.n_rows), r)
+        if c.centred:
+            r += c.mean[self.members] @ w
+
+    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, int]:
+        """Sweeps over the columns with the residual; how many, and how they ended (`column_descent`)."""
+        out = np.zeros(2)
+        sweeps = column_descent(self.columns.Z, self.columns.mean, self.members, g, r, w, *rules, out)
+        r += out[1]
+        return int(sweeps), int(out[0])
 
 
 class SparseStore:
@@ -260,10 +367,10 @@ class SparseStore:
         if self.columns.centred:
             r += (self.columns.mean[self.members] @ w) * self.columns.ones
 
-    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, bool]:
-        """Sweeps over the columns with the residual; how many, and whether they came to rest."""
+    def descend(self, g: np.ndarray, r: np.ndarray, w: np.ndarray, rules: Descent) -> tuple[int, int]:
+        """Sweeps over the columns with the residual; how many, and how they ended (`column_descent`)."""
         c = self.columns
         out = np.array([0.0, 0.0, c.weight])
         sweeps = sparse_descent(*c.arrays, c.mean, self.members, g, r, w, *rules, out)
         r += out[1] * c.ones
-        return int(sweeps), bool(out[0])
+        return int(sweeps), int(out[0])

@@ -13,13 +13,13 @@ change its sign on the way, the step goes as far as there (as least angle regres
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
-from tripos.optimization.coordinate_kernels import gram_descent
+from tripos.optimization.coordinate_kernels import gram_descent, gram_path
 
 Order = Callable[[int, int], np.ndarray]
 Listener = Callable[[float], bool]
@@ -92,14 +92,19 @@ class Rules:
         """Whether a solution may stay as it is before any sweep."""
         return self.eased and gap <= self.tol * y2
 
+    def limits(self, y2: float) -> tuple[float, float, float]:
+        """(share of the objective, least, most) of which `goal` is made."""
+        least = ROUNDING * y2
+        if self.eased:
+            return 0.0, max(EASED * self.tol * y2, least), np.inf
+        return PRECISION * self.tol, least, self.tol * y2 if self.tol > 0.0 else least
+
     def goal(self, objective: float, y2: float) -> float:
         """Gap at which descent ends in any case: one that bounds the objective's relative error by 1e-9 at
         the default `tol`. It also ends within `tol` when the coefficients stand still, where scikit-learn
         ends too; ours stand ten times as still, so that the objective is not above."""
-        if self.eased:
-            return max(EASED * self.tol, ROUNDING) * y2
-        strict = max(PRECISION * self.tol * objective, ROUNDING * y2)
-        return min(strict, self.tol * y2) if self.tol > 0.0 else ROUNDING * y2
+        share, least, most = self.limits(y2)
+        return min(max(share * objective, least), most)
 
     def value(self, w: np.ndarray) -> float:
         """The penalty."""
@@ -267,6 +272,25 @@ class GramProblem:
             done += p.descend(rules, goal, rules.max_iter - done, self.order)
             resting = p.gap > goal
         return Solution(p.w.copy(), p.gap, rules.tol * p.y2, done, p.objective(rules))
+
+    def walk(self, path: list[Rules]) -> Iterator[Solution]:
+        """Minima one after the other, each from where the last one was; the rules differ in l1 and l2 alone."""
+        p, rules, order = self.quadratic, path[0], self.order(0, 0)
+        l1, l2 = np.array([r.l1 for r in path]), np.array([r.l2 for r in path])
+        W, k = np.empty((len(path), p.m + 3)), 0
+        limits = rules.limits(p.y2)
+        while k < len(path):
+            most = _sweeps_worth_a_system(int(np.count_nonzero(p.w[: p.m])), p.m)
+            until = gram_path(
+                p.G, p.c, p.q, p.w, p.m, p.y2, l1, l2, rules.positive, *limits, rules.tol * p.y2, REST * rules.tol,
+                rules.eased, rules.max_iter, most, order, k, W, p._out,
+            )  # fmt: skip
+            for row in W[k:until]:
+                yield Solution(row[: p.m].copy(), row[p.m], rules.tol * p.y2, int(row[p.m + 2]), row[p.m + 1])
+            k = until
+            if k < len(path) and p._out[1] == 0.0:  # where the linear system is the shorter way
+                yield self.solve(path[k])
+                k += 1
 
     def measured(self, w: np.ndarray, rules: Rules) -> Solution:
         """A solution found elsewhere, with its gap."""

@@ -14,6 +14,9 @@ import numpy as np
 
 from tripos.compute import kernel
 
+WORK = 100_000_000  # multiplications after which a path returns
+BLOCK = 2048  # rows of a residual that stay in the cache
+
 
 @kernel
 def shrink(u, l1, l2, g, positive):  # type: ignore[no-untyped-def]
@@ -108,25 +111,85 @@ def gram_descent(  # type: ignore[no-untyped-def]
     return done
 
 
-@kernel("f8[:, ::1], f8[::1], f8[::1], f8[::1], i8, f8, f8, b1, f8, i8[::1], i8, f8[::1]")
-def column_descent(A, g, r, w, m, l1, l2, positive, threshold, order, sweeps, out):  # type: ignore[no-untyped-def]
-    """At most `sweeps` sweeps over the first m rows of A, which are columns of X, with r = y - A'w kept up to
-    date; ends when a complete sweep lowers the objective by no more than `threshold` at any column, which
-    out[0] tells by 1."""
+@kernel(
+    "f8[:, ::1], f8[::1], f8[::1], f8[::1], i8, f8, f8[::1], f8[::1], b1, f8, f8, f8, f8, f8, b1, i8, i8, i8[::1], i8, "
+    "f8[:, ::1], f8[::1]"
+)
+def gram_path(  # type: ignore[no-untyped-def]
+    G, c, q, w, m, y2, l1s, l2s, positive, precision, least, most, allowed, rest, eased, max_iter, sweeps, order, first,
+    W, out
+):  # fmt: skip
+    """Descents for one strength after the other, from number `first` on, each from where the last one ended.
+
+    A descent's goal is `precision` of the objective, between `least` and `most`. Writes coefficients, gap, objective
+    and sweeps as a row of W. Stops before the first that does not end in `sweeps` sweeps, or at `WORK`; returns the
+    number of strengths done.
+    """
+    work = 0
+    for a in range(first, l1s.size):
+        l1, l2 = l1s[a], l2s[a]
+        done = 0
+        goal = np.inf
+        gap = gram_gap(c, q, w, m, y2, l1, l2, positive)
+        ended = eased and gap <= allowed
+        while True:
+            square, size, bend = y2, 0.0, 0.0
+            for k in range(m):
+                square -= w[k] * (c[k] + q[k])
+                size += abs(w[k])
+                bend += w[k] * w[k]
+            objective = 0.5 * max(square, 0.0) + l1 * size + 0.5 * l2 * bend
+            before = goal
+            goal = min(max(precision * objective, least), most)
+            if ended or goal >= before or done >= max_iter:
+                break
+            made = gram_descent(
+                G, c, q, w, m, y2, l1, l2, positive, goal, allowed, rest, order, min(sweeps, max_iter - done), out
+            )  # fmt: skip
+            done += made
+            work += (made + 1) * m * m
+            gap = out[0]
+            if out[1] == 0.0 and done < max_iter:
+                return a
+            ended = gap > goal
+        for k in range(m):
+            W[a, k] = w[k]
+        W[a, m] = max(gap, 0.0)
+        W[a, m + 1] = objective
+        W[a, m + 2] = done
+        if work > WORK:
+            return a + 1
+    return l1s.size
+
+
+@kernel("F[:, ::1], f8[::1], i8[::1], f8[::1], f8[::1], f8[::1], f8, f8, b1, f8, f8, i8[::1], i8, f8[::1]")
+def column_descent(  # type: ignore[no-untyped-def]
+    XT, mean, members, g, r, w, l1, l2, positive, threshold, rest, order, sweeps, out
+):
+    """At most `sweeps` sweeps over the columns `members`, rows of XT, with r = y - Xw kept up to date.
+
+    Ends when a complete sweep lowers the objective by no more than `threshold` at any column, which out[0] tells by
+    1; or moves no coefficient by more than `rest` of the largest, which it tells by 2. Where columns still hold their
+    means, the residual is r + shift: out[1] is the shift, in and out.
+    """
     n = r.size
     complete = True
     out[0] = 0.0
+    shift = out[1]
     idle = 0
     done = 0
+    m = members.size
     while done < sweeps:
+        lowered = 0.0
         moved = 0.0
+        largest = 0.0
         for step in range(m):
             k = order[done * m + step] if order.size else step
             old = w[k]
             if g[k] == 0.0 or (old == 0.0 and not complete):
                 continue
-            x = A[k]
-            u = g[k] * old
+            x = XT[members[k]]
+            u = g[k] * old + shift * mean[members[k]] * n
             for i in range(n):
                 u += x[i] * r[i]
             new = shrink(u, l1, l2, g[k], positive)
@@ -135,23 +198,28 @@ def column_descent(A, g, r, w, m, l1, l2, positive, threshold, order, sweeps, ou
                 w[k] = new
                 for i in range(n):
                     r[i] -= delta * x[i]
-                moved = max(moved, delta * delta * (g[k] + l2))
+                shift += delta * mean[members[k]]
+                lowered = max(lowered, delta * delta * (g[k] + l2))
+                moved = max(moved, abs(delta))
+            largest = max(largest, abs(new))
         done += 1
         idle += 1
-        if moved <= threshold and complete:
-            out[0] = 1.0
+        still = moved <= rest * largest
+        if complete and (still or lowered <= threshold):
+            out[0] = 1.0 if lowered <= threshold else 2.0
             break
-        complete = moved <= threshold or idle >= 10 or order.size > 0
+        complete = still or lowered <= threshold or idle >= 10 or order.size > 0
         if complete:
             idle = 0
+    out[1] = shift
     return done
 
 
 @kernel(
-    "F[::1], I[::1], I[::1], f8[::1], i8[::1], f8[::1], f8[::1], f8[::1], f8, f8, b1, f8, i8[::1], i8, f8[::1]"
+    "F[::1], I[::1], I[::1], f8[::1], i8[::1], f8[::1], f8[::1], f8[::1], f8, f8, b1, f8, f8, i8[::1], i8, f8[::1]"
 )
 def sparse_descent(  # type: ignore[no-untyped-def]
-    data, indices, indptr, mean, members, g, r, w, l1, l2, positive, threshold, order, sweeps, out
+    data, indices, indptr, mean, members, g, r, w, l1, l2, positive, threshold, rest, order, sweeps, out
 ):
     """The same over CSC columns x_j, which are centred without being written: the residual is r + shift s, s
     the vector that the means multiply. out[1] is the shift, in and out; out[2] holds |s|^2."""
@@ -162,7 +230,9 @@ def sparse_descent(  # type: ignore[no-untyped-def]
     m = members.size
     done = 0
     while done < sweeps:
+        lowered = 0.0
         moved = 0.0
+        largest = 0.0
         for step in range(m):
             k = order[done * m + step] if order.size else step
             old = w[k]
@@ -181,13 +251,16 @@ def sparse_descent(  # type: ignore[no-untyped-def]
                 for t in range(begin, end):
                     r[np.uint64(indices[t])] -= delta * data[t]
                 shift += delta * mean[j]
-                moved = max(moved, delta * delta * (g[k] + l2))
+                lowered = max(lowered, delta * delta * (g[k] + l2))
+                moved = max(moved, abs(delta))
+            largest = max(largest, abs(new))
         done += 1
         idle += 1
-        if moved <= threshold and complete:
-            out[0] = 1.0
+        still = moved <= rest * largest
+        if complete and (still or lowered <= threshold):
+            out[0] = 1.0 if lowered <= threshold else 2.0
             break
-        complete = moved <= threshold or idle >= 10 or order.size > 0
+        complete = still or lowered <= threshold or idle >= 10 or order.size > 0
         if complete:
             idle = 0
     out[1] = shift
@@ -203,6 +276,41 @@ def column_products(XT, columns, v, out):  # type: ignore[no-untyped-def]
         for i in range(v.size):
             total += x[i] * v[i]
         out[k] = total
+
+
+@kernel("F[:, ::1], f8[::1], i8[::1], i8, f8[:, ::1]")
+def gather_columns(XT, mean, columns, start, out):  # type: ignore[no-untyped-def]
+    """out_k = x_j - mean_j for the columns j asked for, from row `start` on."""
+    for k in range(columns.size):
+        x = XT[columns[k]]
+        a = mean[columns[k]]
+        z = out[k]
+        for i in range(z.size):
+            z[i] = x[start + i] - a
+
+
+@kernel("F[:, ::1], i8[::1], f8[::1], i8, i8, f8[::1]")
+def subtract_columns(XT, columns, w, start, stop, r):  # type: ignore[no-untyped-def]
+    """r <- r - sum_k w_k x_k over the columns asked for, rows from `start` to `stop`."""
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        for k in range(columns.size):
+            a = w[k]
+            if a != 0.0:
+                x = XT[columns[k]]
+                for i in range(first, last):
+                    r[i] -= a * x[i]
+
+
+@kernel("f8[:, ::1], i8, f8[::1], f8[::1]")
+def distances(snapshots, count, r, out):  # type: ignore[no-untyped-def]
+    """out_k = |snapshot_k - r| for the first `count`."""
+    for k in range(count):
+        total = 0.0
+        for i in range(r.size):
+            z = snapshots[k, i] - r[i]
+            total += z * z
+        out[k] = np.sqrt(total)
 
 
 @kernel("F[:, ::1], i8[::1], f8[::1], f8[::1]")
@@ -242,9 +350,9 @@ def row_sums(X, s, shift, sums, squares):  # type: ignore[no-untyped-def]
             squares[j] += weight * x * x
 
 
-@kernel("F[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def column_sums(XT, s, shift, sums, squares):  # type: ignore[no-untyped-def]
-    """The same for the rows of XT, which are columns of X."""
+@kernel("F[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def column_sums(XT, s, shift, v, sums, squares, products):  # type: ignore[no-untyped-def]
+    """The same for the rows of XT, which are columns of X; with their products with v, unless that is empty."""
     d, n = XT.shape
     for j in range(d):
         total = 0.0
@@ -261,6 +369,11 @@ def column_sums(XT, s, shift, sums, squares):  # type: ignore[no-untyped-def]
                 z = np.float64(x[i]) - a
                 total += z
                 square += z * z
+        if v.size:  # from the cache
+            product = 0.0
+            for i in range(n):
+                product += x[i] * v[i]
+            products[j] = product
         sums[j] = total
         squares[j] = square
 

@@ -27,7 +27,6 @@ LEAST_COLUMNS = 128  # fewer: their products are cheap
 PER_COLUMNS = 50  # a sweep for each so many columns, which is what the products of all with all would cost
 SPARSE = 0.25  # share of coefficients that are not zero below which a working set is the shorter way
 SLOW = 0.5  # a sweep that moves by more than this share of what the one before did is one of many
-CLOSE = 100.0  # squared means, in variances, up to which they are taken out of products and not of columns
 WORK = 1 << 25  # numbers that a kernel reads before it returns
 TILE = 32
 
@@ -72,8 +71,7 @@ def transpose(X, mean, root, first, last, out):  # type: ignore[no-untyped-def]
 def columns_in_order(columns: Any) -> tuple[np.ndarray, np.ndarray]:
     """The columns as rows of an array, and the means that are still in them: as they lie where that can be."""
     mean, n = columns.mean, columns.n_rows
-    near = bool(((n * mean * mean <= CLOSE * columns.square) | (columns.square == 0.0)).all())
-    if columns.by_columns and near and not columns.root.size:
+    if columns.placed:
         return columns.Z, mean
     shape = (columns.n_features, n)
     require(float(columns.Z.itemsize * columns.n_features * n), what="a copy of X by columns")

@@ -134,8 +134,12 @@ class LassoModel(LinearModel, Regressor):
         with np.errstate(invalid="ignore", over="ignore"):
             return LassoProblem.of_rows(
                 training.X, training.y, training.sample_weight, fit_intercept=self.fit_intercept, order=order,
-                precompute=self.precompute, many=many,
+                precompute=self.precompute, many=many, strength=None if many else self._strength(),
             )  # fmt: skip
+
+    def _strength(self) -> float | None:
+        """alpha l1_ratio, where there is one of each."""
+        return None
 
     def _solve(
         self, problem: LassoProblem, alpha: float, l1_ratio: float, start: np.ndarray | None
@@ -351,6 +355,9 @@ class ElasticNet(LassoModel):
 
     def _l1_share(self) -> float:
         return float(self.l1_ratio)
+
+    def _strength(self) -> float | None:
+        return float(self.alpha) * self._l1_share()
 
     def _last_coefficients(self) -> np.ndarray | None:
         found = getattr(self, "coef_", None)

@@ -12,7 +12,7 @@ Else the rows stay where they are, and those left out have weight zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -141,9 +141,13 @@ class Paths:
 
     def _path(self, problem: LassoProblem, k: int) -> tuple[np.ndarray, np.ndarray, list[Solution]]:
         """Coefficients (n_alphas, n_features), intercepts (n_alphas,), and what did not converge."""
-        path = problem.path(self.alphas[k], self.ratios[k], eased=True, **self.options)
-        W = np.array([solution.w for solution in path])
-        return W, problem.y_mean[0] - W @ problem.x_mean, [s for s in path if not s.converged]
+        W, unfinished = np.empty((len(self.alphas[k]), len(problem.x_mean))), []
+        path = problem.walk(self.alphas[k], self.ratios[k], eased=True, **self.options)
+        for i, solution in enumerate(path):
+            W[i] = solution.w
+            if not solution.converged:
+                unfinished.append(replace(solution, w=solution.w[:0]))
+        return W, problem.y_mean[0] - W @ problem.x_mean, unfinished
 
     def _from_moments(
         self, k: int, fold: Fold, kept: Moments, left_out: Moments

@@ -9,6 +9,7 @@ are zero, few change from one alpha to the next.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -167,10 +168,10 @@ def enet_path(
         raise ValueError(f"eps must be positive, got {eps!r}")
     X, y = _checked(X, y)
     order = order_of(settings.pop("selection"), settings.pop("random_state"))
-    weight = params.get("sample_weight")
-    weight = None if weight is None else np.asarray(weight, np.float64)
+    sample_weight = params.get("sample_weight")
+    sample_weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     problem = LassoProblem.of_rows(
-        X, y, weight, fit_intercept=False, order=order, precompute=precompute,
+        X, y, sample_weight, fit_intercept=False, order=order, precompute=precompute,
         Xy=None if Xy is None else np.asarray(Xy, np.float64), many=True,
     )  # fmt: skip
     wanted = _wanted(alphas, n_alphas)
@@ -179,14 +180,20 @@ def enet_path(
     else:
         strengths = sorted_alphas(wanted)
     start = None if coef_init is None else np.asarray(coef_init, np.float64)
-    solutions = problem.path(strengths, l1_ratio, positive=positive, start=start, **settings)
+    solutions, kept = [], []
+    for solution in problem.walk(strengths, l1_ratio, positive=positive, start=start, **settings):
+        inside = np.flatnonzero(solution.w)
+        kept.append((inside.astype(np.int32), solution.w[inside]))
+        solutions.append(replace(solution, w=solution.w[:0]))
+    weight = problem.weight
+    del problem, solution  # the products of columns go before the coefficients come
     unfinished = [solution for solution in solutions if not solution.converged]
     if unfinished:
-        warn_unconverged("enet_path", unfinished, problem.weight, settings["max_iter"])
-    coefs = np.empty((X.shape[1], len(strengths)), dtype=X.dtype)
-    for k, solution in enumerate(solutions):
-        coefs[:, k] = solution.w
-    gaps = np.array([solution.gap / problem.weight for solution in solutions])
+        warn_unconverged("enet_path", unfinished, weight, settings["max_iter"])
+    coefs = np.zeros((X.shape[1], len(strengths)), dtype=X.dtype)
+    for k, (inside, w) in enumerate(kept):
+        coefs[inside, k] = w
+    gaps = np.array([solution.gap / weight for solution in solutions])
     n_iters = [solution.n_iter for solution in solutions]
     return (strengths, coefs, gaps, n_iters) if return_n_iter else (strengths, coefs, gaps)
 

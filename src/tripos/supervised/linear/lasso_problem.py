@@ -9,13 +9,12 @@ in centred columns, and b = mean(y) - mean(x).w.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
 from tripos.compute.arrays import kernel_array
@@ -24,6 +23,7 @@ from tripos.objective.moments import Moments, block_moments, moments, tall_block
 from tripos.optimization.coordinate import WorkingSet
 from tripos.optimization.coordinate_columns import columns_of
 from tripos.optimization.coordinate_gram import GramProblem, Order, Rules, Solution, cyclic
+from tripos.supervised.linear.lasso_moments import WIDE, moments_by_columns
 from tripos.supervised.linear.normal import NormalEquations
 
 Listener = Callable[[float], bool]
@@ -34,8 +34,9 @@ GRAM_PATH = 2048  # and for many
 GRAM_WIDE = 512  # and for many with fewer rows than columns
 GRAM_SPARSE = 128  # and of sparse rows for one fit
 CENTRED = 0.9  # share of a column's squares that its mean may have
+LOOK_COLUMNS, LOOK_ROWS, LOOK_PLACES = 64, 512, 16  # of a look at whether few columns enter ...
+FEW_SHARE = 0.3  # ... and how many are few
 PIECE_ROWS = 16384  # rows multiplied at a time where columns are contiguous
-PIECES_FROM = 64  # columns
 ADVICE = (
     "increase max_iter, scale the columns (tripos.Encoder, StandardScaler), or take a larger alpha or tol"
 )
@@ -66,6 +67,23 @@ def prefers_gram(X: Any, precompute: Any, *, many: bool) -> bool:
     return bool(n >= d and d <= (GRAM_PATH if many else GRAM_COLUMNS))
 
 
+def few_enter(X: Any, y: np.ndarray, strength: float, *, centred: bool) -> bool:
+    """Whether few of many long columns are likely to enter, judged by some of the rows: then a look at all columns
+    before and after, and the products of those few, are less than the products of all with all."""
+    if sp.issparse(X) or y.ndim > 1 or X.shape[1] < LOOK_COLUMNS or X.nbytes <= BLOCK_BYTES:
+        return False
+    if X.flags.c_contiguous or not X.flags.f_contiguous or len(y) < 2 * LOOK_ROWS * LOOK_PLACES:
+        return False
+    product = np.zeros(X.shape[1])
+    mean = y.mean() if centred else 0.0
+    for start in np.linspace(0, len(y) - LOOK_ROWS, LOOK_PLACES).astype(int):
+        rows = slice(start, start + LOOK_ROWS)
+        A = X[rows] - X[rows].mean(axis=0) if centred else X[rows]
+        product += (y[rows] - mean) @ A
+    likely = np.abs(product) > strength * LOOK_ROWS * LOOK_PLACES
+    return bool(np.count_nonzero(likely) <= FEW_SHARE * X.shape[1])
+
+
 def row_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Moments:
     """Moments of [X, y]; rows that make one block are not cut up first, which would cost as much again."""
     by_columns = None if sample_weight is not None else _moments_by_columns(X, y)
@@ -77,17 +95,22 @@ def row_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Mome
 
 
 def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
-    """Moments where columns are contiguous: BLAS reads them as they lie, where blocks of rows would be copied.
-    Not for columns far from zero, whose means would take digits from the scatter, nor for small X."""
-    if sp.issparse(X) or X.dtype != np.float64 or X.nbytes <= BLOCK_BYTES:
+    """Moments where columns are contiguous, not of small X. Of many columns BLAS multiplies them as they lie, unless
+    they are far from zero, so that their means would take digits from the scatter."""
+    if sp.issparse(X) or X.nbytes <= BLOCK_BYTES or X.flags.c_contiguous or not X.flags.f_contiguous:
         return None
-    if X.flags.c_contiguous or not X.flags.f_contiguous:
+    if X.shape[1] < WIDE:
+        return moments_by_columns(X, y)
+    if X.dtype != np.float64:
         return None
     n, d = X.shape
     Y = y.reshape(n, -1)
     mean = np.concatenate([np.ones(n) @ X, Y.sum(axis=0)]) / n
     raw = np.empty((len(mean), len(mean)))
-    raw[:d, :d] = _products_of_columns(X)
+    raw[:d, :d] = 0.0
+    for start in range(0, n, PIECE_ROWS):
+        piece = X[start : start + PIECE_ROWS]
+        raw[:d, :d] += piece.T @ piece
     raw[:d, d:] = X.T @ Y
     raw[d:, :d] = raw[:d, d:].T
     raw[d:, d:] = Y.T @ Y
@@ -95,20 +118,6 @@ def _moments_by_columns(X: Any, y: np.ndarray) -> Moments | None:
     if not np.isfinite(square).all() or (n * mean * mean > CENTRED * square).any():
         return None
     return Moments(float(n), n, mean, raw - np.outer(n * mean, mean))
-
-
-def _products_of_columns(X: np.ndarray) -> np.ndarray:
-    """X'X of contiguous columns. Of 100 columns and more, OpenBLAS is twice as fast on pieces of 16,384 rows."""
-    d = X.shape[1]
-    products = np.zeros((d, d))
-    if d < PIECES_FROM:
-        products += dsyrk(1.0, X, trans=1)  # its upper triangle
-        products += np.triu(products, 1).T
-        return products
-    for start in range(0, len(X), PIECE_ROWS):
-        piece = X[start : start + PIECE_ROWS]
-        products += piece.T @ piece
-    return products
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,15 +158,20 @@ class LassoProblem:
         precompute: Any = False,
         Xy: np.ndarray | None = None,
         many: bool = False,
+        strength: float | None = None,
     ) -> LassoProblem:
-        """From rows in memory, by whichever road is shorter; NaN and infinity show in `is_finite`."""
+        """From rows in memory, by whichever road is shorter; NaN and infinity show in `is_finite`. `strength` is
+        alpha l1_ratio, where one fit is all."""
         Y = y.reshape(len(y), -1)
         d = X.shape[1]
         given = hasattr(precompute, "__array__")
-        if not given and prefers_gram(X, precompute, many=many):
+        few = strength is not None and precompute is False and sample_weight is None
+        few = few and not many and few_enter(X, y, strength or 0.0, centred=fit_intercept)
+        if not given and not few and prefers_gram(X, precompute, many=many):
             statistics = row_moments(X, y, sample_weight)
             return cls.of_moments(statistics, d, fit_intercept=fit_intercept, order=order)
-        columns = columns_of(X, sample_weight, centred=fit_intercept)
+        alone = Y[:, 0] if Y.shape[1] == 1 else None
+        columns = columns_of(X, sample_weight, centred=fit_intercept, y=alone)
         prepared = [columns.target(np.ascontiguousarray(target)) for target in Y.T]
         if given:
             G = checked_gram(precompute, columns)
@@ -173,7 +187,10 @@ class LassoProblem:
                 for c, (target, _) in zip(products, prepared)
             ]
         else:
-            targets = [WorkingSet(columns, target, order, once=not many) for target, _ in prepared]
+            targets = [
+                WorkingSet(columns, target, order, once=not many, known=columns.first)
+                for target, _ in prepared
+            ]
         return cls(targets, columns.mean, np.array([mean for _, mean in prepared]), columns.weight)
 
     @classmethod
@@ -227,11 +244,21 @@ class LassoProblem:
         eased: bool = False,
     ) -> list[Solution]:
         """Solutions of the first target for alphas from large to small, each from the one before."""
+        options: dict[str, Any] = {"positive": positive, "tol": tol, "max_iter": max_iter, "eased": eased}
+        return list(self.walk(alphas, l1_ratio, start=start, **options))
+
+    def walk(
+        self, alphas: np.ndarray, l1_ratio: float, *, start: np.ndarray | None = None, **options: Any
+    ) -> Iterator[Solution]:
+        """The same one by one."""
         problem = self.targets[0]
         if start is not None:
             problem.start(start)
-        options: dict[str, Any] = {"positive": positive, "tol": tol, "max_iter": max_iter, "eased": eased}
-        return [problem.solve(self.rules(alpha, l1_ratio, **options)) for alpha in alphas]
+        path = [self.rules(alpha, l1_ratio, **options) for alpha in alphas]
+        if isinstance(problem, GramProblem) and problem.order is cyclic:
+            yield from problem.walk(path)
+        else:
+            yield from map(problem.solve, path)
 
 
 def checked_gram(precompute: Any, columns: Any) -> np.ndarray | None:
