@@ -66,6 +66,13 @@ def test_trees_written_out_predict_the_same(waves):
     np.testing.assert_allclose(predicted(model._nodes(), X), model.predict_proba(X), atol=1e-6)
 
 
+def test_rows_beside_a_missing_cell_are_answered_as_those_without(waves):
+    X, model = waves[0][:200], RandomForestRegressor(3, random_state=0, max_features=0.5).fit(*waves)
+    gappy = np.concatenate([X, np.full((1, 6), np.nan)])  # sends its block through nodes of 64 bits
+    np.testing.assert_array_equal(model.predict(X), model.predict(gappy)[:-1])
+    np.testing.assert_array_equal(model.predict(X)[:9], [model.predict(x[None])[0] for x in X[:9]])
+
+
 def test_a_warm_start_gives_the_forest_of_one_fit(waves):
     X, y = waves
     whole = ExtraTreesRegressor(6, random_state=3).fit(X, y)

@@ -17,7 +17,7 @@ from tripos.compute.threads import parallel, thread_count
 from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.forest_classes import FEW, LANES
 from tripos.supervised.trees.forest_grow import grow_scalar, grow_vector
-from tripos.supervised.trees.forest_nodes import LeafForest, answer_out_of_bag, pack_tree, prune_weakest
+from tripos.supervised.trees.forest_nodes import LeafForest, pack_tree, prune_weakest
 from tripos.supervised.trees.forest_rows import (
     MIN_GAIN,
     MIN_WEIGHT,
@@ -36,6 +36,7 @@ from tripos.supervised.trees.forest_rows import (
     draw_rows,
     write_keys,
 )
+from tripos.supervised.trees.forest_walk import answer_out_of_bag
 
 U = np.uint64
 BUDGET = 20_000_000  # rows looked at between returns to Python: about a tenth of a second
