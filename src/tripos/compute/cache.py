@@ -221,6 +221,7 @@ class KernelCache(_Cache):
         self._function = function
         self._rules = rules
         self._enabled = True
+        self.child: Any = None  # a process that compiles the kernel meanwhile (`ahead`)
         source = inspect.getfile(function)
         self._folder: Path | None = None
         if os.path.exists(source):  # at a prompt or in a notebook there is none, and nothing is kept
@@ -271,7 +272,14 @@ class KernelCache(_Cache):
             return None
         return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
 
+    def is_missing(self, signature: Any, context: Any) -> bool:
+        """Whether a compiled form is kept, and is not there."""
+        return self._folder is not None and self._enabled and not self.holds(signature, context)
+
     def load_overload(self, signature: Any, context: Any) -> Any:
+        if self.child is not None:
+            self.child.wait()
+            self.child = None
         rtsys.initialize(context)  # all that loading needs; what only compiling needs takes another 0.3 s
         content = self._read(signature, context)
         if content is None:

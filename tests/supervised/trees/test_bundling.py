@@ -21,7 +21,7 @@ def trees_of(binned, lanes, how, seed=0):
         g = (rng.normal(size=n) + (binned.columns[::3].sum(axis=0) % 5)).astype(np.float32)
         h = rng.uniform(0.01, 1.0, n).astype(np.float32)
         gs, hs = scale(np.abs(g).sum(), n), scale(h.sum(), n)
-        pack(g, h, np.empty(0), 0, gs, hs, grower.packed)
+        pack(g, h, gs, hs, grower.packed)
         tree = grower.grow((1 / gs, 1 / hs), counted=False, rows=rows)
         found += [tree.nodes.copy(), tree.numbers.copy(), tree.levels.copy(), tree.rows[: n // 2].copy()]
     return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tripos.supervised.trees.binning import Binning
-from tripos.supervised.trees.histogram import BLOCK, LOW, histogram, pack, scale
+from tripos.supervised.trees.histogram import BLOCK, LOW, histogram, pack, pack_weighted, scale
 
 
 def sums_by_bincount(columns, packed, rows):
@@ -28,7 +28,7 @@ def case():
     slope, curvature = rng.normal(size=60_000).astype(np.float32), rng.random(60_000).astype(np.float32)
     packed = np.empty(60_000, np.int64)
     gs, hs = scale(np.abs(slope).sum(), 60_000), scale(curvature.sum(), 60_000)
-    pack(slope, curvature, np.empty(0), 0, gs, hs, packed)
+    pack(slope, curvature, gs, hs, packed)
     return Binning.learn(X).apply(X), packed
 
 
@@ -64,8 +64,8 @@ def test_an_integer_weight_packs_exactly_as_repeated_rows():
     slope, curvature = rng.normal(size=99).astype(np.float32), rng.random(99).astype(np.float32)
     w = rng.integers(1, 5, 99)
     one, many = np.empty(99, np.int64), np.empty(99, np.int64)
-    pack(slope, curvature, np.empty(0), 0, 2.0**20, 2.0**21, one)
-    pack(slope, curvature, w.astype(float), 1, 2.0**20, 2.0**21, many)
+    pack(slope, curvature, 2.0**20, 2.0**21, one)
+    pack_weighted(slope, curvature, w.astype(float), True, 2.0**20, 2.0**21, many)
     np.testing.assert_array_equal(many, one * w)
 
 
@@ -76,6 +76,6 @@ def test_any_weight_packs_to_the_nearest_integer():
         np.array([0.1, 7.7]),
     )
     packed = np.empty(2, np.int64)
-    pack(slope, curvature, w, 2, 2.0**16, 2.0**16, packed)
+    pack_weighted(slope, curvature, w, False, 2.0**16, 2.0**16, packed)
     np.testing.assert_array_equal(packed >> 32, np.rint(slope * w * 2**16).astype(int))
     np.testing.assert_array_equal(packed & LOW, np.rint(curvature * w * 2**16).astype(int))

@@ -31,7 +31,7 @@ def grown(X, g, h, *, categorical=None, **how):
     grower = Grower(binned, Growth(**{"min_rows": 1, "rate": 1.0, "support": 0.0, **how}))
     g, h = np.asarray(g, np.float32), np.asarray(h, np.float32)
     gs, hs = scale(np.abs(g).sum(), len(g)), scale(h.sum(), len(g))
-    pack(g, h, np.empty(0), 0, gs, hs, grower.packed)
+    pack(g, h, gs, hs, grower.packed)
     return grower.grow((1 / gs, 1 / hs), counted=False), binned
 
 

@@ -37,10 +37,20 @@ U = np.uint64
 
 
 @kernel
+def first_cut(x, t, steps):  # type: ignore[no-untyped-def]
+    """How many of the first 2^steps - 1 cuts lie below x, by a search without branches."""
+    p = U(0)
+    for k in range(U(steps)):
+        w = U(1) << (U(steps) - U(1) - k)
+        p += w * U(t[p + w - U(1)] < x)
+    return p
+
+
+@kernel
 def bin_cells(x, m, t, n_cuts, exact, out):  # type: ignore[no-untyped-def]
     """Bins of x[:m]; NaN and, where `exact`, what equals no t have the bin 255. Returns NaN where x is not finite.
 
-    A binary search without branches, which vectorises; t is padded to 256 by infinity.
+    The search vectorises, as the number of its steps is known where it is copied to; t is padded to 256 by infinity.
     """
     zero = x.dtype.type(0)
     total = zero
@@ -48,22 +58,10 @@ def bin_cells(x, m, t, n_cuts, exact, out):  # type: ignore[no-untyped-def]
         total += x[i] * zero
     if n_cuts < 16:
         for i in range(U(m)):
-            p = U(8) * U(t[U(7)] < x[i])
-            p += U(4) * U(t[p + U(3)] < x[i])
-            p += U(2) * U(t[p + U(1)] < x[i])
-            p += U(1) * U(t[p] < x[i])
-            out[i] = np.uint8(p if x[i] == x[i] else U(255))
+            out[i] = np.uint8(first_cut(x[i], t, 4) if x[i] == x[i] else U(255))
     else:
         for i in range(U(m)):
-            p = U(128) * U(t[U(127)] < x[i])
-            p += U(64) * U(t[p + U(63)] < x[i])
-            p += U(32) * U(t[p + U(31)] < x[i])
-            p += U(16) * U(t[p + U(15)] < x[i])
-            p += U(8) * U(t[p + U(7)] < x[i])
-            p += U(4) * U(t[p + U(3)] < x[i])
-            p += U(2) * U(t[p + U(1)] < x[i])
-            p += U(1) * U(t[p] < x[i])
-            out[i] = np.uint8(p if x[i] == x[i] else U(255))
+            out[i] = np.uint8(first_cut(x[i], t, 8) if x[i] == x[i] else U(255))
     if exact:
         for i in range(U(m)):
             if t[U(out[i])] != x[i]:

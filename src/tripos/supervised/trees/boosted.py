@@ -233,6 +233,7 @@ class BoostedTrees(Columns):
             )
         self.__dict__.pop("statistics_", None)
         if not isinstance(X, BinnedRows):
+            self._compile_ahead(X, self._is_plain())
             training = self._start_native_fit(X, y, sample_weight, multi_output=self._several, blocks=True)
             if not training.in_memory:
                 if ordered:
@@ -258,6 +259,12 @@ class BoostedTrees(Columns):
         if len(keep) == len(weight):
             return X, target, weight
         return X.take(keep), target[keep], weight[keep]
+
+    def _is_plain(self) -> bool:
+        """Whether trees grow without constraints and drawn columns."""
+        drawn = (self.colsample_bytree, self.colsample_bylevel, self.colsample_bynode) != (1, 1, 1)
+        limited = (self.monotonic_cst, self.interaction_cst) != (None, None)
+        return not (drawn or limited or self.reg_alpha or self.max_delta_step)
 
     def _stream(self, training: Training, binning: Binning | None) -> Rows:
         """Rows that come in blocks."""

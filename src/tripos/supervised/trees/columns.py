@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import _check_monotonic_cst
 
+from tripos.compute.ahead import compile_ahead
 from tripos.state import Array
+from tripos.supervised.trees.grow import grow, grow_own_numbers
 from tripos.supervised.trees.model import TreeModel
 from tripos.supervised.trees.native_input import NativeInput
 
@@ -23,6 +25,12 @@ class NativeColumns(NativeInput):
     monotonic_cst: Any
     interaction_cst: Any
     is_categorical_: np.ndarray | None
+
+    def _compile_ahead(self, X: Any, plain: bool) -> None:
+        """Begins to compile what will grow the trees, if X tells by now; `plain` without categories is simpler."""
+        if type(X) is np.ndarray and X.dtype.kind == "f":  # a table may hold categories
+            marked = self.categorical_features is not None and not isinstance(self.categorical_features, str)
+            compile_ahead(grow_own_numbers if plain and not marked else grow)
 
     def _categorical(self, n_columns: int) -> np.ndarray:
         """Which columns the trees see are categories; sets `is_categorical_`, which is about the input's."""

@@ -23,7 +23,7 @@ from tripos.objective.losses import (
     squared_rows,
 )
 from tripos.supervised.trees.grow import Grown
-from tripos.supervised.trees.histogram import pack, scale
+from tripos.supervised.trees.histogram import pack, pack_weighted, scale
 
 OF_RESIDUALS = (SQUARED_CODE, ABSOLUTE_CODE, HUBER_CODE, QUANTILE_CODE)  # L(y, F) depends on y - F alone
 WITHOUT_CURVATURE = (ABSOLUTE_CODE, QUANTILE_CODE)
@@ -208,11 +208,14 @@ class Gradients:
         slack = self.total_weight if self.how == INTEGER_WEIGHTS else self.scores.shape[1]
         gs = scale(self.totals[k, 1], slack)
         hs = 1.0 if self.constant and self.how != ANY_WEIGHTS else scale(self.totals[k, 2], slack)
-        slope, curvature, how = self.slopes[k], self.curvatures[k], (self.how, gs, hs)
+        slope, curvature, whole = self.slopes[k], self.curvatures[k], self.how == INTEGER_WEIGHTS
 
         def piece(start: int) -> None:
             rows = slice(start, start + PACKED_ROWS)
-            pack(slope[rows], curvature[rows], self.weight[rows], *how, packed[rows])
+            if self.how == UNWEIGHTED:
+                pack(slope[rows], curvature[rows], gs, hs, packed[rows])
+            else:
+                pack_weighted(slope[rows], curvature[rows], self.weight[rows], whole, gs, hs, packed[rows])
 
         parallel(piece, range(0, len(slope), PACKED_ROWS))
         return 1 / gs, 1 / hs

@@ -139,6 +139,7 @@ from tripos.supervised.trees.split import (
     WORK,
     ZERO,
     best_number,
+    best_own_number,
     best_split,
 )
 
@@ -148,16 +149,20 @@ PARALLEL_ROWS = 1 << 17  # rows of a node that threads part together
 POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
 
 
+# What a growing kernel knows: all; numbers alone, without constraints and drawn features; of these only such as have
+# lanes of their own and more than two bins.
+ANYTHING, NUMBERS, OWN_NUMBERS = range(3)
+
 SIGNATURE = (
     "u1[:, ::1], u8[:, ::1], i8[:, ::1], u1[:, ::1], u1[:, ::1], i8[::1], u4[::1], u4[::1], i8[::1], i8[:, ::1], "
     "i8[::1], i8[::1], i8[::1], i8[::1], f8[::1], i8[:, ::1], f8[:, ::1], u8[:, ::1], i8[:, ::1], f8[:, ::1], "
-    "u8[:, ::1], Tuple((i8[::1], f4[::1], i8[::1], f8[::1], u8[::1], i8[::1], i8[::1])), i8[::1], u8[::1], u1[::1], "
+    "u8[:, ::1], Tuple((i8[::1], i4[::1], i8[::1], f8[::1], u8[::1], i8[::1], i8[::1])), i8[::1], u8[::1], u1[::1], "
     "i8[::1], i8[::1], u4[::1], i8[::1]"
 )
 
 
-def growing(plain: bool) -> Any:
-    """The kernel; `plain` is for numbers alone, without constraints and drawn features, and compiles faster."""
+def growing(kind: int) -> Any:
+    """The kernel; kinds that know less compile faster."""
 
     @kernel(SIGNATURE)
     def grow(  # type: ignore[no-untyped-def]
@@ -239,7 +244,11 @@ def growing(plain: bool) -> Any:
                     continue
                 if splittable(leaves[k], integers):
                     h = histograms[leaves[k, SLOT]]
-                    if plain:
+                    if kind == OWN_NUMBERS:
+                        best_own_number(
+                            h, counts, exact, features, active, integers, numbers, leaves[k], limits[k], room
+                        )
+                    elif kind == NUMBERS:
                         best_number(
                             h, counts, exact, features, active, integers, numbers, leaves[k], limits[k], room
                         )
@@ -265,7 +274,7 @@ def growing(plain: bool) -> Any:
                     return True
                 h = histograms[slot]
                 clear_bins(h, widths, lane_sums)
-                if starts.size > 1:
+                if kind != OWN_NUMBERS and starts.size > 1:
                     add_stored(starts, codes, rows, packed, start, end, counting, h)
                 h = h[:lane_sums]
                 if everything:
@@ -276,11 +285,11 @@ def growing(plain: bool) -> Any:
     return grow
 
 
-grow, grow_plain = growing(False), growing(True)
+grow, grow_numbers, grow_own_numbers = growing(ANYTHING), growing(NUMBERS), growing(OWN_NUMBERS)
 
 
-@kernel("i8, i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[::1], i8, f8[::1]")
-def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, n_nodes, values):  # type: ignore[no-untyped-def]
+@kernel("i8, i8[:, ::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[::1], f8[::1]")
+def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, values):  # type: ignore[no-untyped-def]
     """Writes each leaf's node; its value, times the rate, also into `values`."""
     for k in range(n_leaves):
         leaf = leaves[k]
@@ -290,11 +299,6 @@ def value_leaves(n_leaves, leaves, limits, nodes, node_numbers, numbers, n_nodes
         nodes[node, SPLIT_BIN], nodes[node, LEFT_CHILD], node_numbers[node, SPLIT_GAIN] = 0, 0, 0.0
         nodes[node, ROWS] = leaf[END] - leaf[START]
         node_numbers[node, VALUE] = values[k]
-    for node in range(n_nodes - 1, -1, -1):
-        if nodes[node, SPLIT_FEATURE] >= 0:
-            node_numbers[node, VALUE] = 0.0
-            left = nodes[node, LEFT_CHILD]
-            nodes[node, ROWS] = nodes[left, ROWS] + nodes[left + 1, ROWS]
 
 
 @kernel("i8, i8[:, ::1], u4[::1], f8[::1], f4[::1], i8, i8")
@@ -463,7 +467,7 @@ class Grower:
             "nodes": np.empty((2 * most + 1, N_NODE), np.int64),
             "node_numbers": np.zeros((2 * most + 1, N_NODE_NUMBERS)),
             "node_levels": np.empty((most if data.categorical.any() else 1, 4), np.uint64),
-            "room": tuple(np.empty(256, kind) for kind in ("i8", "f4", "i8", "f8", "u8", "i8", "i8")),
+            "room": tuple(np.empty(256, kind) for kind in ("i8", "i4", "i8", "f8", "u8", "i8", "i8")),
             "allowed": np.empty(data.n_features, np.int64),
             "key": np.empty(data.n_features, np.uint64),
             "goes_left": np.empty(256, np.uint8),
@@ -476,7 +480,7 @@ class Grower:
         self._values = np.empty(most)
         self._set(most, slots)
         self.memory["integers"][LANE_SUMS] = lanes.lane_sums
-        self._kernel, self._arguments = (grow_plain if self._plain() else grow), tuple(self.memory.values())
+        self._kernel, self._arguments = self._chosen(lanes), tuple(self.memory.values())
 
     def _set(self, most: int, slots: int) -> None:
         how, integers, numbers = self.how, self.memory["integers"], self.memory["numbers"]
@@ -556,13 +560,17 @@ class Grower:
                 self._add_asked(state)
         return self._grown(n, int(state[N_LEAVES]), int(state[N_NODES]), int(state[N_LEVELS]))
 
-    def _plain(self) -> bool:
-        """Whether the tree needs neither categories nor constraints nor drawn features."""
+    def _chosen(self, lanes: Lanes) -> Any:
+        """The kernel that knows enough."""
         integers, p = self.memory["integers"], self.binned.n_features
         drawn = min(integers[N_TRIED], integers[N_LEVEL]) < p
         limited = self.how.groups is not None or integers[BOUNDED] or np.isfinite(self.how.max_value)
         limited = limited or self.how.l1 != 0.0
-        return not (drawn or limited or self.binned.categorical.any())
+        if drawn or limited or self.binned.categorical.any():
+            return grow
+        data, active = self.binned, self.memory["active"]
+        shared = len(lanes.starts) > 1 or (lanes.rest >= 0).any() or (data.n_bins[active] < 3).any()
+        return grow_numbers if shared else grow_own_numbers
 
     def _part_asked(self, state: np.ndarray) -> None:
         memory, k = self.memory, int(state[ASK_PART])
@@ -587,9 +595,7 @@ class Grower:
     def _grown(self, n: int, n_leaves: int, n_nodes: int, n_levels: int) -> Grown:
         memory = self.memory
         leaves, nodes, numbers = memory["leaves"], memory["nodes"], memory["node_numbers"]
-        value_leaves(
-            n_leaves, leaves, memory["limits"], nodes, numbers, memory["numbers"], n_nodes, self._values
-        )
+        value_leaves(n_leaves, leaves, memory["limits"], nodes, numbers, memory["numbers"], self._values)
         return Grown(
             nodes=nodes[:n_nodes],
             numbers=numbers[:n_nodes],

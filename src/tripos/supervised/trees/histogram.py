@@ -43,16 +43,20 @@ def scale(total: float, n_rows: float) -> float:
     return math.ldexp(1.0, math.frexp(min((2.0**31 - n_rows) / total, 2.0**100))[1] - 1)
 
 
-@kernel("f4[::1], f4[::1], f8[::1], i8, f8, f8, i8[::1]")
-def pack(slope, curvature, weight, how, gradient_scale, hessian_scale, packed):  # type: ignore[no-untyped-def]
-    """P of each row. `how`: 0 no weights, 1 integer weights (a weight of k is exactly k rows), 2 any weights."""
+@kernel("f4[::1], f4[::1], f8, f8, i8[::1]")
+def pack(slope, curvature, gradient_scale, hessian_scale, packed):  # type: ignore[no-untyped-def]
+    """P of each row."""
     gs, hs = np.float32(gradient_scale), np.float32(hessian_scale)
-    if how == 0:
-        for i in range(U(slope.size)):
-            g = np.int32(np.rint(slope[i] * gs))
-            h = np.int32(np.rint(curvature[i] * hs))
-            packed[i] = (np.int64(g) << 32) + np.int64(h)
-    elif how == 1:
+    for i in range(U(slope.size)):
+        g = np.int32(np.rint(slope[i] * gs))
+        packed[i] = (np.int64(g) << 32) + np.int64(np.int32(np.rint(curvature[i] * hs)))
+
+
+@kernel("f4[::1], f4[::1], f8[::1], b1, f8, f8, i8[::1]")
+def pack_weighted(slope, curvature, weight, whole, gradient_scale, hessian_scale, packed):  # type: ignore[no-untyped-def]
+    """P of each row times its weight: a `whole` weight of k is exactly k rows."""
+    gs, hs = np.float32(gradient_scale), np.float32(hessian_scale)
+    if whole:
         for i in range(U(slope.size)):
             w = np.int64(weight[i])
             many_g = np.int64(np.int32(np.rint(slope[i] * gs))) * w
@@ -69,25 +73,19 @@ def pack(slope, curvature, weight, how, gradient_scale, hessian_scale, packed): 
 
 
 @kernel
-def add_word(h, o, word, P):  # type: ignore[no-untyped-def]
-    """Adds P to the bins that the eight bytes of `word` name, 256 sums apart from position o on."""
+def add_half(h, o, word, P):  # type: ignore[no-untyped-def]
+    """Adds P to the bins that the first four bytes of `word` name, 256 sums apart from position o on."""
     h[o + (word & U(255))] += P
     h[o + U(256) + ((word >> U(8)) & U(255))] += P
     h[o + U(512) + ((word >> U(16)) & U(255))] += P
     h[o + U(768) + ((word >> U(24)) & U(255))] += P
-    h[o + U(1024) + ((word >> U(32)) & U(255))] += P
-    h[o + U(1280) + ((word >> U(40)) & U(255))] += P
-    h[o + U(1536) + ((word >> U(48)) & U(255))] += P
-    h[o + U(1792) + (word >> U(56))] += P
 
 
 @kernel
-def add_half(h, o, word, P):  # type: ignore[no-untyped-def]
-    """As `add_word` for the first four bytes."""
-    h[o + (word & U(255))] += P
-    h[o + U(256) + ((word >> U(8)) & U(255))] += P
-    h[o + U(512) + ((word >> U(16)) & U(255))] += P
-    h[o + U(768) + ((word >> U(24)) & U(255))] += P
+def add_word(h, o, word, P):  # type: ignore[no-untyped-def]
+    """As `add_half` for all eight bytes."""
+    add_half(h, o, word, P)
+    add_half(h, o + U(HALF), word >> U(32), P)
 
 
 @kernel("u8[:, ::1], i8, i8, i8[::1], i8, i8, i8[::1]")
@@ -108,8 +106,10 @@ def add_all(words, first, last, packed, start, end, h):  # type: ignore[no-untyp
 def add_some(words, first, last, rows, packed, start, end, gathered, counting, h):  # type: ignore[no-untyped-def]
     """Adds rows[start:end]; with `counting` each counts 1 instead of its P."""
     for c in range(start, end, GATHERED):
-        m = U(min(GATHERED, end - c))
-        here = rows[c : min(c + GATHERED, end)]
+        m = U(end - c)
+        if m > U(GATHERED):
+            m = U(GATHERED)
+        here = rows[c:end]
         for i in range(m):
             gathered[i] = np.int64(1) if counting else packed[U(here[i])]
         near = m - U(AHEAD) if m > U(AHEAD) else U(0)
@@ -118,7 +118,8 @@ def add_some(words, first, last, rows, packed, start, end, gathered, counting, h
             o = U(BLOCK * b)
             if BLOCK * (b + 1) > h.size:
                 for i in range(m):
-                    prefetch(x, U(here[min(i + U(AHEAD), m - U(1))]))
+                    if i < near:
+                        prefetch(x, U(here[i + U(AHEAD)]))
                     add_half(h, o, x[U(here[i])], gathered[i])
                 continue
             for i in range(near):

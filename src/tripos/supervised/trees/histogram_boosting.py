@@ -111,6 +111,8 @@ class HistogramBoosting(Columns):
     # ---- fitting ---------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> None:
+        plain = self.monotonic_cst is None and self.interaction_cst is None and self.max_features == 1.0
+        self._compile_ahead(X, plain)
         again = self.warm_start and hasattr(self, "forest_")
         before = (self.binning_, self.forest_, self.baseline_) if again else None
         training = self._start_native_fit(X, y, sample_weight, blocks=True)

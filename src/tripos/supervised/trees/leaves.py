@@ -229,7 +229,8 @@ def write_split(  # type: ignore[no-untyped-def]
     nodes[node, SPLIT_FEATURE], nodes[node, SPLIT_BIN] = j, leaf[BIN]
     nodes[node, LEFT_CHILD], nodes[node, LEVELS] = state[N_NODES], -1
     nodes[node, SPLIT_MISSING] = leaf[MISSING_LEFT] if features[MISSING, j] else larger_left
-    node_numbers[node, SPLIT_GAIN] = gain
+    nodes[node, ROWS] = leaf[END] - leaf[START]
+    node_numbers[node, SPLIT_GAIN], node_numbers[node, VALUE] = gain, 0.0
     if features[CATEGORICAL, j]:
         if not features[MISSING, j] and larger_left:  # levels unseen in training go with the larger side
             levels[3] |= U(1) << U(63)

@@ -92,8 +92,8 @@ def gains_of_cuts(prefix, total, n_cuts, numbers, least_hessian, gains):  # type
         hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
         gain = sum_of_gains(gl, hl + penalty, gr, hr + penalty)
         gain = gain if min(hl, hr) >= least else zero
-        gains[b] = gain
-        top = max(top, np.int32(float_bits(gain)))
+        gains[b] = np.int32(float_bits(gain))
+        top = max(top, gains[b])
     return top
 
 
@@ -113,8 +113,8 @@ def plain_gains(prefix, total, n_cuts, numbers, least_hessian, gains):  # type: 
         hl, hr = np.float32(np.int32(left & MASK)), np.float32(np.int32(right & MASK))
         gain = sum_of_gains(gl, hl + penalty, gr, hr + penalty)
         gain = gain if min(hl, hr) >= least else zero
-        gains[b] = gain
-        top = max(top, np.int32(float_bits(gain)))
+        gains[b] = np.int32(float_bits(gain))
+        top = max(top, gains[b])
     return top
 
 
@@ -128,7 +128,7 @@ def bounded_gains(prefix, total, n_cuts, direction, numbers, limits, least, gain
         right = total - left
         gl, hl = float(left >> 32) * gu, float(left & MASK) * hu
         gr, hr = float(right >> 32) * gu, float(right & MASK) * hu
-        gains[b] = np.float32(0)
+        gains[b] = np.int32(0)
         if min(hl, hr) < least:
             continue
         wl = leaf_value(gl, hl, numbers, limits[LEAST], limits[MOST])
@@ -136,8 +136,8 @@ def bounded_gains(prefix, total, n_cuts, direction, numbers, limits, least, gain
         if direction * (wr - wl) < 0.0:
             continue
         gain = value_gain(gl, hl, wl, numbers) + value_gain(gr, hr, wr, numbers)
-        gains[b] = np.float32(max(gain, 0.0) * hu / (gu * gu))
-        top = max(top, np.int32(float_bits(gains[b])))
+        gains[b] = np.int32(float_bits(np.float32(max(gain, 0.0) * hu / (gu * gu))))
+        top = max(top, gains[b])
     return top
 
 
@@ -149,8 +149,8 @@ def counted_gains(counts, missing_left, n_cuts, n_rows, min_rows, gains):  # typ
     for b in range(n_cuts):
         running += counts[b]
         if running < min_rows or n_rows - running < min_rows:
-            gains[b] = np.float32(0)
-        top = max(top, np.int32(float_bits(gains[b])))
+            gains[b] = np.int32(0)
+        top = max(top, gains[b])
     return top
 
 
@@ -166,7 +166,6 @@ def scanning(plain: bool) -> Any:
 
         0 for cuts that gain no more than `best`.
         """
-        bits = gains.view(np.int32)
         most, where, side, left = np.int32(float_bits(best)), 0, 0, np.int64(0)
         least_most = most
         running = np.int64(0)
@@ -188,7 +187,7 @@ def scanning(plain: bool) -> Any:
                 top = counted_gains(counts, missing_left, n_cuts, n_rows, integers[MIN_ROWS], gains)
             if top > most:
                 b = 0
-                while bits[b] != top:
+                while gains[b] != top:
                     b += 1
                 most, where, side, left = top, b, missing_left, prefix[b]
         return (bits_float(most) if most > least_most else np.float32(0)), where, side, left
@@ -387,37 +386,53 @@ def best_split(  # type: ignore[no-untyped-def]
     settle(leaf, limits, numbers)
 
 
-@kernel
-def best_number(h, counts, exact, features, active, integers, numbers, leaf, limits, room):  # type: ignore[no-untyped-def]
-    """As `best_split` for numbers alone, without bounds."""
-    total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
-    least = least_hessian(exact, total, n_rows, integers, numbers)
-    prefix, gains, sums, rows = room[0], room[1], room[5], room[6]
-    best = np.float32(0)
-    leaf[FEATURE] = -1
-    for at in range(active.size):
-        j = active[at]
-        if not features[USABLE, j]:
-            continue
-        n_bins, missing = features[N_BINS, j], features[MISSING, j]
-        o = features[BASE, j]
-        hj, cj = h[o : o + 256], counts[o : o + 256]
-        indicator = n_bins == 2 and not missing
-        if features[REST, j] >= 0 and not indicator:
-            spread(hj, features, j, total, sums)
-            hj = sums
-            if exact:
-                spread(cj, features, j, n_rows, rows)
-                cj = rows
-        where, side = 0, 0
-        if indicator:
-            gain, left = indicator_cut(hj, cj, features, j, total, n_rows, integers, numbers, exact, least)
-        else:
-            gain, where, side, left = scan_plain_number(
-                hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least, best,
-                prefix, gains,
-            )  # fmt: skip
-        if gain > best:
-            best = gain
-            leaf[FEATURE], leaf[BIN], leaf[MISSING_LEFT], leaf[LEFT_TOTAL] = j, where, side, left
-    settle(leaf, limits, numbers)
+def searching(shared: bool) -> Any:
+    """The kernel that searches numbers; with `shared` it knows columns that share a lane, and those of two bins."""
+
+    @kernel
+    def best_number(h, counts, exact, features, active, integers, numbers, leaf, limits, room):  # type: ignore[no-untyped-def]
+        """As `best_split` for numbers alone, without bounds."""
+        total, n_rows = leaf[TOTAL], leaf[END] - leaf[START]
+        least = least_hessian(exact, total, n_rows, integers, numbers)
+        prefix, gains, sums, rows = room[0], room[1], room[5], room[6]
+        best = np.float32(0)
+        leaf[FEATURE] = -1
+        for at in range(active.size):
+            j = active[at]
+            if not features[USABLE, j]:
+                continue
+            n_bins, missing = features[N_BINS, j], features[MISSING, j]
+            o = features[BASE, j]
+            hj, cj = h[o : o + 256], counts[o : o + 256]
+            where, side = 0, 0
+            if shared:
+                indicator = n_bins == 2 and not missing
+                if features[REST, j] >= 0 and not indicator:
+                    spread(hj, features, j, total, sums)
+                    hj = sums
+                    if exact:
+                        spread(cj, features, j, n_rows, rows)
+                        cj = rows
+                if indicator:
+                    gain, left = indicator_cut(
+                        hj, cj, features, j, total, n_rows, integers, numbers, exact, least
+                    )
+                else:
+                    gain, where, side, left = scan_plain_number(
+                        hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least,
+                        best, prefix, gains,
+                    )  # fmt: skip
+            else:
+                gain, where, side, left = scan_plain_number(
+                    hj, cj, total, n_rows, n_bins, missing, missing, integers, numbers, limits, exact, least, best,
+                    prefix, gains,
+                )  # fmt: skip
+            if gain > best:
+                best = gain
+                leaf[FEATURE], leaf[BIN], leaf[MISSING_LEFT], leaf[LEFT_TOTAL] = j, where, side, left
+        settle(leaf, limits, numbers)
+
+    return best_number
+
+
+best_number, best_own_number = searching(True), searching(False)
