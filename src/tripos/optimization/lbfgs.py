@@ -16,6 +16,7 @@ D. Liu, J. Nocedal (1989), doi:10.1007/BF01589116; Nocedal, Wright, *Numerical O
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def _identity(g: np.ndarray, value: float) -> np.ndarray:
     return g.copy()
 
 
-@kernel("f8[:, ::1], f8[:, ::1], f8[::1], i8, i8, f8[::1], f8[::1]")
+@kernel("F[:, ::1], F[:, ::1], f8[::1], i8, i8, f8[::1], f8[::1]")
 def _newest_to_oldest(S, Y, rho, end, count, q, alpha):  # type: ignore[no-untyped-def]
     """alpha_k = rho_k s_k'q;  q -= alpha_k y_k."""
     for age in range(1, count + 1):
@@ -43,7 +44,7 @@ def _newest_to_oldest(S, Y, rho, end, count, q, alpha):  # type: ignore[no-untyp
             q[j] -= alpha[k] * Y[k, j]
 
 
-@kernel("f8[:, ::1], f8[:, ::1], f8[::1], i8, i8, f8[::1], f8[::1]")
+@kernel("F[:, ::1], F[:, ::1], f8[::1], i8, i8, f8[::1], f8[::1]")
 def _oldest_to_newest(S, Y, rho, end, count, r, alpha):  # type: ignore[no-untyped-def]
     """beta = rho_k y_k'r;  r += (alpha_k - beta) s_k."""
     for age in range(count, 0, -1):
@@ -64,11 +65,15 @@ class Memory:
     size, n_parameters : int
     inverse : callable, optional
         Applies the first guess H0 to a vector; by default the identity.
+    dtype : float64 or float32
+        Of the pairs. Whatever is rounded there, H stays positive definite as long as s'y is positive.
     """
 
-    def __init__(self, size: int, n_parameters: int, inverse: Inverse | None) -> None:
-        self.S = np.zeros((size, n_parameters))
-        self.Y = np.zeros((size, n_parameters))
+    def __init__(
+        self, size: int, n_parameters: int, inverse: Inverse | None, dtype: Any = np.float64
+    ) -> None:
+        self.S = np.zeros((size, n_parameters), dtype)
+        self.Y = np.zeros((size, n_parameters), dtype)
         self.rho = np.zeros(size)
         self.alpha = np.zeros(size)
         self.end = self.count = 0
@@ -104,6 +109,7 @@ def lbfgs(
     *,
     inverse: Inverse | None = None,
     memory: int = 10,
+    remembered: Any = np.float64,
 ) -> Result:
     """Minimise a differentiable objective.
 
@@ -117,6 +123,8 @@ def lbfgs(
         to g.
     memory : int, default=10
         Pairs remembered.
+    remembered : float64 or float32
+        Their type: float32 is half as much to read in each step, for answers to a few digits.
 
     Returns
     -------
@@ -124,7 +132,8 @@ def lbfgs(
     """
     x, (value, gradient) = stopping.start(x0, objective.value_gradient)
     here = Point(x, value, gradient)
-    pairs = Memory(memory, x.size, inverse)
+    del x0, x, gradient  # not to be kept: over text each vector is a megabyte
+    pairs = Memory(memory, here.x.size, inverse, remembered)
     for step in range(stopping.max_iter + 1):
         direction = -pairs.apply(here.gradient, here.value)
         decrement = -float(here.gradient @ direction)
