@@ -9,7 +9,7 @@ import sklearn.ensemble
 import sklearn.tree
 
 import tripos
-from tripos import ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from tripos import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from tripos.supervised.trees.forest_scalar import gain_of
 from tripos.supervised.trees.walk import predicted
 
@@ -71,6 +71,14 @@ def test_rows_beside_a_missing_cell_are_answered_as_those_without(waves):
     gappy = np.concatenate([X, np.full((1, 6), np.nan)])  # sends its block through nodes of 64 bits
     np.testing.assert_array_equal(model.predict(X), model.predict(gappy)[:-1])
     np.testing.assert_array_equal(model.predict(X)[:9], [model.predict(x[None])[0] for x in X[:9]])
+
+
+def test_extra_trees_that_count_rows_are_those_that_weigh_them(waves):
+    X, y = np.round(waves[0], 1), (waves[1] > 0).astype(int)
+    model = ExtraTreesClassifier(3, random_state=0, min_samples_split=3)
+    counted, weighed = (model.fit(X, y, w).forest_ for w in (None, np.ones(len(y))))
+    np.testing.assert_array_equal(counted.words, weighed.words)
+    np.testing.assert_allclose(counted.values, weighed.values, rtol=1e-6)
 
 
 def test_a_warm_start_gives_the_forest_of_one_fit(waves):

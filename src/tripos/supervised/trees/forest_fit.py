@@ -18,6 +18,7 @@ from tripos.supervised.trees.binning import Binned, Binning
 from tripos.supervised.trees.forest_classes import FEW, LANES
 from tripos.supervised.trees.forest_grow import grow_scalar, grow_vector
 from tripos.supervised.trees.forest_nodes import LeafForest, pack_tree, prune_weakest
+from tripos.supervised.trees.forest_random import Counting, counts_rows
 from tripos.supervised.trees.forest_rows import (
     MIN_GAIN,
     MIN_WEIGHT,
@@ -157,8 +158,8 @@ class Rows:
 
 
 def _centers(binning: Binning, X: Any) -> np.ndarray:
-    """A value for each bin, between which random cuts are drawn: halfway between its bounds."""
-    centers = np.zeros((binning.n_features, 256))
+    """A value for each bin, between which random cuts are drawn: halfway between its bounds; then every sixteenth again."""
+    centers = np.zeros((binning.n_features, 256 + 16))
     by_column = sp.csc_array(X) if sp.issparse(X) else None
     for j in range(binning.n_features):
         if binning.categorical[j]:
@@ -176,13 +177,14 @@ def _centers(binning: Binning, X: Any) -> np.ndarray:
         line = np.concatenate([[first], middle, [last]]) if len(cuts) else np.array([first])
         centers[j, : len(line)] = line
         centers[j, len(line) :] = line[-1]
+        centers[j, 256:] = centers[j, :256:16]
     return centers
 
 
 class Tools:
     """The memory one thread grows trees in."""
 
-    def __init__(self, rows: Rows, target: Target, plan: Plan, n: int) -> None:
+    def __init__(self, rows: Rows, target: Target, plan: Plan, n: int, *, plain: bool) -> None:
         F = rows.columns.shape[0]
         T = max(target.codes.shape[1], target.values.shape[1])
         D = target.n_values
@@ -198,6 +200,7 @@ class Tools:
         self.found = np.empty((2 * leaves + 1, N_NODE_NUMBERS))
         words = -(-F // 64) if F <= MOST_NOTED else 0
         self.waiting = np.zeros((open_leaves + 1, N_WAITING + words), np.int64)
+        self.counting = Counting(n, open_leaves, words) if plain else None
         self.bounds = np.empty((open_leaves, N_WAITING_NUMBERS))
         self.level_bits = np.zeros((leaves + 1 if plan.level_splits else 1, 4), np.uint64)
         self.stack = np.empty((2 * leaves + 2, 2), np.int64)
@@ -250,6 +253,7 @@ class Grower:
         self.weight = weight
         self.n = rows.columns.shape[1]
         self.cumulative = np.cumsum(weight) if plan.bootstrap and weight is not None else np.empty(0)
+        self.plain = counts_rows(rows, target, plan, weight)
         self._tools: list[Tools] = []
 
     def plant(self, trees: list[Grown], known: LeafForest | None) -> LeafForest:
@@ -266,10 +270,13 @@ class Grower:
         try:
             tools = self._tools.pop()
         except IndexError:
-            tools = Tools(self.rows, self.target, self.plan, self.n)
+            tools = Tools(self.rows, self.target, self.plan, self.n, plain=self.plain)
         rng = np.random.SeedSequence([self.seed, t]).generate_state(2, np.uint64) | U(1)
-        m, unit = self._draw(tools, rng)
-        progress = self._grow(tools, rng, m, unit)
+        if tools.counting is not None:
+            rows, target, plan = self.rows, self.target, self.plan
+            progress = tools.counting.grow(rows, target, plan, tools.nodes, tools.found, rng, BUDGET)
+        else:
+            progress = self._grow(tools, rng, *self._draw(tools, rng))
         grown = self._pack(tools, progress)
         self._tools.append(tools)
         return grown

@@ -131,10 +131,13 @@ class LeafWalker:
     """Predicts from cells; a node names its feature by its place among those in use."""
 
     def __init__(self, forest: LeafForest, binning: Binning) -> None:
-        forest.check_features(binning.n_features)
-        features = forest.features
-        used = np.unique(features[~forest.is_leaf])
         words = forest.words
+        features = ((words >> U(32)) & FEATURES).astype(np.intp)
+        counts = np.bincount(features, minlength=binning.n_features)
+        counts[0] -= (len(words) + forest.n_trees) // 2  # leaves, whose feature is written as 0
+        used = np.flatnonzero(counts)
+        if len(counts) > binning.n_features:
+            forest.check_features(binning.n_features)
         if len(used) < binning.n_features:  # else the words are shared, not copied
             place = np.zeros(binning.n_features, np.uint64)
             place[used] = np.arange(len(used), dtype=np.uint64)
