@@ -6,8 +6,8 @@ split's left, so
     alive = and over the splits on which the row goes right of (leaves that are not on the split's left),
 
 and the row ends in the first leaf alive, whatever the order of the splits. Thirty splits of a tree of 31 leaves are
-more comparisons than the eight or so on a path, but none of them waits for another and none jumps: eight rows share
-an instruction. The leaf is found by turning the lowest bit into a float, whose exponent is its place.
+more comparisons than the eight or so on a path, but none of them waits for another and none jumps, and as a split
+strikes out few leaves, these are kept as bytes of eight leaves each: 32 rows share an instruction.
 
 References
 ----------
@@ -20,42 +20,48 @@ from __future__ import annotations
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.compute.intrinsics import float_bits
 from tripos.supervised.trees.binning import bin_cells
 
 U = np.uint64
 TOGETHER = 256  # rows of a block: their bins and marks stay in the first-level cache
 MOST_LEAVES = 64
-HALF = 32  # leaves of a word: eight rows share an instruction, of 64 leaves only four would
+LEAVES = 8  # of a byte
+GROUP = 4  # bytes that are searched together
 PLACE, SET, FEW, PART, N_FACTS = range(5)
 FEW_LEVELS = 31
-CUT, SHIFT, N_BYTES = range(3)
+CUT, SHIFT, KEEP, N_BYTES = range(4)
+ALL = np.uint8(255)
 
 
 @kernel
-def strike_numbers(bins, cut, shift, keep, m, alive):  # type: ignore[no-untyped-def]
+def strike_numbers(bins, cut, shift, keep, alive):  # type: ignore[no-untyped-def]
     """Rows whose bin, missing ones first where `shift` is 1, lies above the cut keep only some leaves."""
-    for i in range(U(m)):
-        known = alive[i]
-        alive[i] = (known & keep) if np.uint8(bins[i] + shift) > cut else known
+    for i in range(U(TOGETHER)):
+        alive[i] &= ALL if np.uint8(bins[i] + shift) <= cut else keep
 
 
 @kernel
-def strike_few_levels(bins, levels, keep, m, alive):  # type: ignore[no-untyped-def]
-    """As `strike_numbers` for a category of at most 31 levels: those whose bit is set go left, bit 31 is for 255."""
-    for i in range(U(m)):
-        known = alive[i]
-        left = (levels >> np.uint32(bins[i] & np.uint8(31))) & np.uint32(1)
-        alive[i] = known if left else (known & keep)
+def strike_marked(left, keep, alive):  # type: ignore[no-untyped-def]
+    """Rows that do not go left keep only some leaves; `left` is 255 or 0."""
+    for i in range(U(TOGETHER)):
+        alive[i] &= left[i] | keep
 
 
 @kernel
-def strike_levels(bins, levels, keep, m, alive):  # type: ignore[no-untyped-def]
-    """As `strike_few_levels` for any number of levels."""
-    for i in range(U(m)):
-        known, b = alive[i], U(bins[i])
-        left = (levels[b >> U(5)] >> np.uint32(b & U(31))) & np.uint32(1)
-        alive[i] = known if left else (known & keep)
+def mark_few_levels(bins, levels, left):  # type: ignore[no-untyped-def]
+    """Which rows go left by a category of at most 31 levels: those whose bit is set, bit 31 is for 255."""
+    for i in range(U(TOGETHER)):
+        bit = (levels >> np.uint32(bins[i] & np.uint8(31))) & np.uint32(1)
+        left[i] = ALL if bit else np.uint8(0)
+
+
+@kernel
+def mark_levels(bins, levels, left):  # type: ignore[no-untyped-def]
+    """As `mark_few_levels` for any number of levels."""
+    for i in range(U(TOGETHER)):
+        b = U(bins[i])
+        bit = (levels[b >> U(5)] >> np.uint32(b & U(31))) & np.uint32(1)
+        left[i] = ALL if bit else np.uint8(0)
 
 
 @kernel
@@ -75,53 +81,95 @@ def bin_columns(X, start, m, features, T, n_cuts, categorical, column, bins):  #
 
 
 @kernel
-def first_alive(alive, m, leaf):  # type: ignore[no-untyped-def]
-    """The place of the lowest bit, -127 where there is none."""
-    for i in range(U(m)):
-        bits = float_bits(np.float32(np.int32(alive[i] & -alive[i])))
-        leaf[i] = np.int32((bits >> np.uint32(23)) & np.uint32(255)) - np.int32(127)
+def find_byte(alive, first, found, leaf):  # type: ignore[no-untyped-def]
+    """Where one of four bytes has a leaf alive: the first of them, and the number of its first leaf."""
+    a, b = alive[:TOGETHER], alive[TOGETHER : 2 * TOGETHER]
+    c, d = alive[2 * TOGETHER : 3 * TOGETHER], alive[3 * TOGETHER : 4 * TOGETHER]
+    head, second, third, fourth = (
+        np.uint8(first),
+        np.uint8(first + U(8)),
+        np.uint8(first + U(16)),
+        np.uint8(first + U(24)),
+    )
+    for i in range(U(TOGETHER)):
+        bits, place = found[i], leaf[i]
+        place = fourth if d[i] else place
+        bits = d[i] if d[i] else bits
+        place = third if c[i] else place
+        bits = c[i] if c[i] else bits
+        place = second if b[i] else place
+        bits = b[i] if b[i] else bits
+        place = head if a[i] else place
+        bits = a[i] if a[i] else bits
+        found[i], leaf[i] = bits, place
+
+
+@kernel
+def find_leaves(alive, n_leaves, found, leaf):  # type: ignore[no-untyped-def]
+    """The first leaf alive of each row."""
+    for i in range(U(TOGETHER)):
+        found[i], leaf[i] = np.uint8(0), np.uint8(0)
+    for g in range((n_leaves - 1) // (GROUP * LEAVES), -1, -1):
+        find_byte(alive[GROUP * TOGETHER * g :], U(GROUP * LEAVES * g), found, leaf)
+    one, two, four, none = np.uint8(1), np.uint8(2), np.uint8(4), np.uint8(0)
+    for i in range(U(TOGETHER)):
+        bit = np.uint8(found[i] & (~found[i] + one))
+        low = one if np.uint8(bit & np.uint8(0xAA)) != none else none
+        middle = two if np.uint8(bit & np.uint8(0xCC)) != none else none
+        high = four if np.uint8(bit & np.uint8(0xF0)) != none else none
+        leaf[i] = np.uint8(np.uint8(leaf[i] | low) | np.uint8(middle | high))
 
 
 @kernel(
-    "F[:, ::1], i8[::1], F[:, ::1], i8[::1], u1[::1], i8[:, ::1], u1[:, ::1], i4[::1], u4[:, ::1], f4[::1], "
+    "F[:, ::1], i8[::1], F[:, ::1], i8[::1], u1[::1], i8[:, ::1], u1[:, ::1], u4[:, ::1], f4[::1], "
     "i8[:, ::1], i8, i8, i8, i8, f8[:, ::1]"
 )
 def predict_marked(  # type: ignore[no-untyped-def]
-    X, features, T, n_cuts, categorical, facts, edges, keeps, sets, values, starts, first, last, start, end, out
+    X, features, T, n_cuts, categorical, facts, edges, sets, values, starts, first, last, start, end, out
 ):  # fmt: skip
     """Adds the trees first <= t < last to out (n_rows, n_outputs) for the rows start <= i < end.
 
     Tree t is of output t mod n_outputs. False where X holds NaN or infinity.
     """
     column, bins = np.empty(TOGETHER, X.dtype), np.empty(TOGETHER * features.size, np.uint8)
-    both = np.empty(2 * TOGETHER, np.int32)
-    leaf, above = np.empty(TOGETHER, np.int32), np.empty(TOGETHER, np.int32)
-    total, zero = X.dtype.type(0), first - first
+    alive, left = np.empty(TOGETHER * MOST_LEAVES // LEAVES, np.uint8), np.empty(TOGETHER, np.uint8)
+    found, leaf = np.empty(TOGETHER, np.uint8), np.empty(TOGETHER, np.uint8)
+    n_outputs = out.shape[1]
+    scores = np.empty((n_outputs, TOGETHER))
+    total = X.dtype.type(0)
     for s in range(start, end, TOGETHER):
-        m = min(TOGETHER, end - s)
+        m = min(TOGETHER, end - s)  # rows behind the last are struck like others, and their leaves left alone
         total += bin_columns(X, s, m, features, T, n_cuts, categorical, column, bins)
+        for k in range(n_outputs):
+            for i in range(m):
+                scores[k, i] = out[s + i, k]
         for t in range(first, last):
-            wide = starts[1, t + 1] - starts[1, t] > HALF
-            for i in range(U(2 * TOGETHER if wide else m)):
-                both[i] = np.int32(-1)
+            n_leaves, marked = starts[1, t + 1] - starts[1, t], -1
+            groups = (n_leaves - 1) // (GROUP * LEAVES) + 1
+            for i in range(U(GROUP * TOGETHER * groups)):
+                alive[i] = ALL
             for q in range(starts[0, t], starts[0, t + 1]):
-                o = TOGETHER * facts[q, PLACE]
-                here, alive = bins[o : o + m], both[TOGETHER * facts[q, PART] : TOGETHER * facts[q, PART] + m]
-                if facts[q, SET] < 0:
-                    strike_numbers(here, edges[q, CUT], edges[q, SHIFT], keeps[q], m, alive)
-                elif facts[q, FEW]:
-                    strike_few_levels(here, sets[facts[q, SET], 0], keeps[q], m, alive)
-                else:
-                    strike_levels(here, sets[facts[q, SET]], keeps[q], m, alive)
-            first_alive(both, m, leaf)
-            if wide:
-                first_alive(both[TOGETHER:], m, above)
-                for i in range(U(m)):
-                    leaf[i] = leaf[i] if both[i] != np.int32(0) else np.int32(above[i] + np.int32(HALF))
-            tree = values[starts[1, t] : starts[1, t + 1]]
-            k = zero + t % out.shape[1]
+                o, p, named = TOGETHER * facts[q, PLACE], TOGETHER * facts[q, PART], facts[q, SET]
+                here = alive[p : p + TOGETHER]
+                if named < 0:
+                    strike_numbers(
+                        bins[o : o + TOGETHER], edges[q, CUT], edges[q, SHIFT], edges[q, KEEP], here
+                    )
+                    continue
+                if named != marked:
+                    marked = named
+                    if facts[q, FEW]:
+                        mark_few_levels(bins[o : o + TOGETHER], sets[named, 0], left)
+                    else:
+                        mark_levels(bins[o : o + TOGETHER], sets[named], left)
+                strike_marked(left, edges[q, KEEP], here)
+            find_leaves(alive, n_leaves, found, leaf)
+            tree, sums = values[starts[1, t] : starts[1, t + 1]], scores[t % n_outputs]
             for i in range(U(m)):
-                out[U(s) + i, k] += tree[U(leaf[i])]
+                sums[i] += tree[U(leaf[i])]
+        for k in range(n_outputs):
+            for i in range(m):
+                out[s + i, k] = scores[k, i]
     return total == X.dtype.type(0)
 
 
@@ -153,8 +201,6 @@ class Marked:
         leaf = (words & U(1 << 58)) != 0
         size, begin = _leaves_below(child, leaf)
         splits, leaves = np.flatnonzero(~leaf), np.flatnonzero(leaf)
-        low, held = begin[splits].astype(U), size[child[splits]].astype(U)
-        struck = ((U(1) << held) - U(1)) << low  # a left side never has all 64 leaves
         chosen = words[splits]
         self.facts = np.zeros((len(splits), N_FACTS), np.int64)
         self.facts[:, PLACE], self.facts[:, SET] = (chosen >> U(32)) & U(0xFFFF), -1
@@ -168,11 +214,12 @@ class Marked:
         few = self.facts[by_levels, FEW] > 0
         self.sets[few, 0] = (self.sets[few, 0] & 0x7FFFFFFF) | (self.sets[few, 7] & 0x80000000)
         trees = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        halves = np.stack([struck & U(0xFFFFFFFF), struck >> U(HALF)], axis=1)
-        entries, part = np.nonzero(halves)  # a split strikes in one word, or in both
-        self.keeps = (~halves[entries, part].astype(np.uint32)).view(np.int32)
+        first = LEAVES * np.arange(MOST_LEAVES // LEAVES)  # a split strikes in one byte, or in several
+        low, held = begin[splits][:, None] - first, size[child[splits]][:, None]
+        struck = (1 << np.clip(low + held, 0, LEAVES)) - (1 << np.clip(low, 0, LEAVES))
+        entries, part = np.nonzero(struck)
         self.facts, self.edges, splits = self.facts[entries], self.edges[entries], splits[entries]
-        self.facts[:, PART] = part
+        self.facts[:, PART], self.edges[:, KEEP] = part, 255 - struck[entries, part]
         self.values = values[leaves[np.lexsort((begin[leaves], trees[leaves]))]]
         self.starts = np.zeros((2, len(starts)), np.int64)
         for row, kind in enumerate((splits, leaves)):
@@ -187,7 +234,7 @@ class Marked:
         self, cells: tuple[np.ndarray, ...], first: int, last: int, start: int, end: int, out: np.ndarray
     ) -> bool:
         """Adds the trees first <= t < last to out for the rows start <= i < end of `cells`."""
-        trees = (self.facts, self.edges, self.keeps, self.sets, self.values, self.starts)
+        trees = (self.facts, self.edges, self.sets, self.values, self.starts)
         return bool(predict_marked(*cells, *trees, first, last, start, end, out))  # type: ignore[call-arg]
 
 
