@@ -105,7 +105,7 @@ def kernel_walk(name, schedule, X, y, s, order, h):
     state[kernels.T], state[kernels.SCALE], state[kernels.RATE] = 1.0, 1.0, h[kernels.ETA0]
     u, sums = np.zeros(d, X.dtype), np.zeros((2, d if np.isfinite(h[kernels.AVERAGE]) else 0))
     received, room = np.zeros(d if h[kernels.L1] else 0), np.empty((6, kernels.BLOCK))
-    rows = (y.astype(X.dtype), s.astype(X.dtype), order, h, state, u, sums, received, room)
+    rows = (y.astype(np.float32), s.astype(X.dtype), order, h, state, u, sums, received, room)
     known = (LOSSES[name].code, 0.1, schedule)
     if sp.issparse(X):
         kernels.csr_steps(*known, X.data, X.indices, X.indptr, *rows)
@@ -167,3 +167,14 @@ def test_an_order_visits_every_row_once_whether_or_not_in_blocks():
     assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.2
     kernels.shuffle(order, np.uint64(7))
     np.testing.assert_array_equal(np.sort(order), rows)
+    order = np.empty(1001, np.uint32)
+    kernels.shuffle_blocks(np.empty(0, np.uint32), 32, 64, np.uint64(7), order)  # of all rows
+    np.testing.assert_array_equal(np.sort(order), np.arange(1001))
+
+
+def test_neighbours_moments_are_those_of_neighbouring_targets():
+    y, moments = 1e6 + np.random.default_rng(5).normal(size=50), np.zeros(5)
+    kernels.neighbours(y, np.empty(0, np.uint32), 49, moments)
+    a, b = y[:-1] - y[0], y[1:] - y[0]
+    expected = [np.mean(v) for v in (a, b, a * a, b * b, a * b)]
+    np.testing.assert_allclose(moments, expected, rtol=1e-12, atol=1e-12)

@@ -98,6 +98,25 @@ def shuffle_blocks(rows, block, group, seed, order):  # type: ignore[no-untyped-
             begin = filled
 
 
+@kernel("F[::1], u4[::1], i8, f8[::1]")
+def neighbours(y, rows, pairs, moments):  # type: ignore[no-untyped-def]
+    """Means of y_i, y_(i+1), their squares and their product, over `pairs` places; `rows` as in `shuffle_blocks`.
+
+    Targets are seen from the first one, so that squares lose no digits where they are far from zero.
+    """
+    n = rows.size if rows.size else y.size
+    origin = float(y[0])
+    for k in range(pairs):
+        at = k * (n - 1) // pairs
+        a = float(y[rows[at] if rows.size else at]) - origin
+        b = float(y[rows[at + 1] if rows.size else at + 1]) - origin
+        moments[0] += a / pairs
+        moments[1] += b / pairs
+        moments[2] += a * a / pairs
+        moments[3] += b * b / pairs
+        moments[4] += a * b / pairs
+
+
 @kernel
 def rate_at(schedule, h, t, current):  # type: ignore[no-untyped-def]
     """The learning rate of step t."""
@@ -181,7 +200,8 @@ def add_losses(code, parameter, room, m, state):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], f8[:, ::1]"
+    "i8, f8, i8, F[:, ::1], f4[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], f8[:, ::1]",
+    "i8, f8, i8, f8[:, ::1], f8[::1], f8[::1], u4[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1]",
 )
 def dense_steps(  # type: ignore[no-untyped-def]
     code, parameter, schedule, X, y, s, order, h, state, u, sums, received, room
@@ -284,8 +304,10 @@ def dot_and_call(data, indices, begin, end, first, past, u):  # type: ignore[no-
 
 
 @kernel(
-    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
-    "f8[:, ::1]"
+    "i8, f8, i8, F[::1], I[::1], I[::1], f4[::1], F[::1], u4[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
+    "f8[:, ::1]",
+    "i8, f8, i8, f8[::1], I[::1], I[::1], f8[::1], f8[::1], u4[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], "
+    "f8[::1], f8[:, ::1]",
 )
 def csr_steps(  # type: ignore[no-untyped-def]
     code, parameter, schedule, data, indices, indptr, y, s, order, h, state, u, sums, received, room
@@ -434,8 +456,10 @@ def open_epoch(state, rows, seed, order):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "i8, f8, i8, F[:, ::1], F[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
-    "f8[:, ::1], f8[:, ::1]"
+    "i8, f8, i8, F[:, ::1], f4[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], f8[:, ::1], f8[::1], "
+    "f8[:, ::1], f8[:, ::1]",
+    "i8, f8, i8, f8[:, ::1], f8[::1], f8[::1], u4[::1], u8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], f8[::1], "
+    "f8[:, ::1], f8[:, ::1]",
 )
 def dense_epochs(  # type: ignore[no-untyped-def]
     code, parameter, schedule, X, y, s, rows, seeds, h, state, u, sums, received, room, record
@@ -453,8 +477,10 @@ def dense_epochs(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "i8, f8, i8, F[::1], I[::1], I[::1], F[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], "
-    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1]"
+    "i8, f8, i8, F[::1], I[::1], I[::1], f4[::1], F[::1], u4[::1], u8[::1], f8[::1], f8[::1], F[::1], "
+    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1]",
+    "i8, f8, i8, f8[::1], I[::1], I[::1], f8[::1], f8[::1], u4[::1], u8[::1], f8[::1], f8[::1], f8[::1], "
+    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1]",
 )
 def csr_epochs(  # type: ignore[no-untyped-def]
     code,

@@ -69,7 +69,10 @@ class Piece:
     def of(cls, X: Any, y: np.ndarray, s: np.ndarray | None, rows: np.ndarray | None = None) -> Piece:
         weights = np.empty(0, X.dtype) if s is None else np.ascontiguousarray(s, X.dtype)
         chosen = np.empty(0, np.uint32) if rows is None else rows.astype(np.uint32)
-        return cls(X, np.ascontiguousarray(y, X.dtype), weights, chosen)
+        target = (
+            np.float32 if y.dtype.kind == "i" else X.dtype
+        )  # codes of classes are exact in half the memory
+        return cls(X, np.ascontiguousarray(y, target), weights, chosen)
 
     @property
     def n_rows(self) -> int:
@@ -85,12 +88,11 @@ class Piece:
     @cached_property
     def neighbours_alike(self) -> bool:
         """Whether the targets of neighbouring rows are correlated."""
-        at = np.linspace(0, self.n_rows - 2, min(self.n_rows - 1, PAIRS)).astype(np.int64)
-        rows, following = (self.rows[at], self.rows[at + 1]) if len(self.rows) else (at, at + 1)
-        first, second = self.y[rows], self.y[following]
-        variance = float(first.std() * second.std())
-        covariance = float(np.mean((first - first.mean()) * (second - second.mean())))
-        return variance == 0.0 or abs(covariance) > ALIKE * variance
+        moments = np.zeros(5)
+        kernels.neighbours(self.y, self.rows, min(self.n_rows - 1, PAIRS), moments)
+        first, second, squares, other_squares, product = moments
+        variance = float(np.sqrt(max(squares - first**2, 0.0) * max(other_squares - second**2, 0.0)))
+        return variance == 0.0 or abs(product - first * second) > ALIKE * variance
 
     @property
     def work(self) -> int:
