@@ -78,10 +78,14 @@ def _case(name: str, title: str, data: Any, runs: dict[str, Any], **options: Any
     return Case(name, title, data, runs, quality=_objective, agree=agree, **options)
 
 
-def _sms_lengths() -> Any:
-    """The logarithm of how many words a text has."""
-    X, _ = _sms()
-    return X, np.log(1.0 + np.diff(X.indptr))
+def _lengths(data: Any) -> Any:
+    """The rows, and of each text the logarithm of how many words it has."""
+
+    def rows() -> Any:
+        X, _ = data()
+        return X, np.log(1.0 + np.diff(X.indptr))
+
+    return rows
 
 
 CASES = [
@@ -142,8 +146,17 @@ CASES = [
     _case(
         "linear-svr-squared-text-sms",
         "linear SVR, squared loss, lengths of SMS TF-IDF",
-        _sms_lengths,
+        _lengths(_sms),
         _pair("LinearSVR", loss="squared_epsilon_insensitive"),
+    ),
+    *(
+        _case(
+            f"linear-svr-text-{where}",
+            f"linear SVR, lengths of {text} TF-IDF",
+            _lengths(data),
+            _pair("LinearSVR"),
+        )
+        for where, text, data in (("sms", "SMS", _sms), ("enron", "Enron", _enron))
     ),
     _case(
         "linear-svr-20k-x-50",

@@ -19,7 +19,9 @@ the largest violation of the last epoch, is left out (shrinking). P - D bounds t
 method stops by it, never by how little changes. It costs a pass over all rows, so it is asked for when D, which is
 known at every step, promises to grow by less than is wanted; the same pass finds the rows that were left out
 wrongly, and these alone come back. Once it is settled which rows rest on a bound, steps over all the others at once
-(`dual_subspace`) take turns with the epochs. The intercept is one more coefficient, of a constant column, and is penalised
+(`dual_subspace`) take turns with the epochs. With a tube most rows end on its border, where every step leaves some of
+the loss: coefficients averaged over the last fifth of the epochs leave much less of it, and are taken where P says so.
+The intercept is one more coefficient, of a constant column, and is penalised
 like the others, as in liblinear.
 
 References
@@ -79,7 +81,7 @@ LATER = 24  # the same of squared losses and more than ...
 IN_CACHE = 1_000_000  # ... entries, which a few more epochs often solve
 BETWEEN = 2  # epochs from one step to the next; twice as many while a visit in a step brings less ...
 MOST_BETWEEN = 64
-WORTH = 0.3  # ... than that share of what one in these epochs brings
+WORTH, TUBE_WORTH = 0.3, 1.0  # ... than that share of what one in these epochs brings
 PRODUCTS = 5  # of the first step at most
 MORE_PRODUCTS = 1.5  # times as many of the next
 MOST_PRODUCTS = 60
@@ -87,6 +89,10 @@ RESIDUAL = 0.1  # of conjugate gradients at most, as a share of the gradient
 # Epochs, products and residual where no multiplier meets a bound or a kink, so that all is one linear system.
 SYSTEM = (4, 200, 1e-4)
 LOOSE = 1e-3  # relative gap up to which little violation is enough
+# Of a tube: looks are nearer to one another, the coefficients between two are averaged over so many times, and after
+# some epochs it is enough that P - D is a share of what the violations may add up to, times the rows' weight.
+NEARER, SAMPLES = 1.2, 64
+SLOW, EXCESS = 100, 1.85
 EARLY = 100.0  # times the growth of D at which the gap is looked at, of a step: the next brings far less
 
 
@@ -133,6 +139,9 @@ class Dual:
         self.n_epochs = self.visited = 0  # an epoch is as many visits as there are rows
         self.entries = max(1.0, self.data.size / n)
         self.products, self.between = float(PRODUCTS), BETWEEN
+        self.tube = not (self.kind[0] or self.kind[1])
+        self.sum, self.samples, self.best = np.zeros(0), 0, self.w
+        self.averaged, self.burst, self.lowest = False, MOST_BETWEEN, np.inf
 
     @property
     def rows(self) -> Any:
@@ -167,7 +176,7 @@ class Dual:
         """Epochs before the first step over the free rows."""
         if self.system:
             return SYSTEM[0]
-        if not self.kind[0] and not self.kind[1]:
+        if self.tube:
             return TUBE_SETTLING
         return LATER if self.kind[1] and self.data.size > IN_CACHE else SETTLING
 
@@ -183,22 +192,51 @@ class Dual:
         if self.system:
             self.state[DUAL] += grown[0]
             return True
-        self.products = min(float(MOST_PRODUCTS), MORE_PRODUCTS * self.products)
         self.state[DUAL] += grown[0]
         middle, begun = self.state[DUAL], self.visited
-        at_rest = self.ascend(self.between, tol)
-        worth = grown[0] * (self.visited - begun) >= WORTH * (self.state[DUAL] - middle) * float(visited)
+        at_rest, until = False, self.n_epochs + self.between
+        while not at_rest:
+            at_rest = self.ascend(min(self.burst, max(1, until - self.n_epochs)), tol)
+            if not self.averaged or self.n_epochs >= until:
+                break
+            self._add_to_average()
+        least = TUBE_WORTH if self.tube else WORTH
+        worth = grown[0] * (self.visited - begun) >= least * (self.state[DUAL] - middle) * float(visited)
+        if worth or not self.tube:
+            self.products = min(float(MOST_PRODUCTS), MORE_PRODUCTS * self.products)
         self.between = BETWEEN if worth else min(2 * self.between, MOST_BETWEEN)
         return at_rest or self.state[DUAL] - before <= share * self.state[DUAL]
 
     def values(self) -> tuple[float, float]:
-        """(P, D), the primal and the dual objective, with w free of the rounding of its updates."""
+        """(P, D), the primal and the dual objective, with w free of the rounding of its updates. `best` are then the
+        coefficients that P is of: w; or where averages are taken, the best of all looks."""
+        if self.samples:
+            self.sum /= self.samples
+            self._keep(self._primal(self.sum)[0], self.sum)
+            self.sum[:], self.samples = 0.0, 0
         rebuild(self.dense, *self.rows, self.beta, self.w)  # type: ignore[call-arg]
+        P, distance = self._primal(self.w)
+        self.state[DUAL] = P - distance
+        if self.averaged:
+            self._keep(P, self.w)
+        return min(P, self.lowest), float(self.state[DUAL])
+
+    def _keep(self, P: float, w: np.ndarray) -> None:
+        if P < self.lowest:
+            self.best, self.lowest = w.copy(), P
+
+    def _primal(self, w: np.ndarray) -> tuple[float, float]:
+        """P at w, and P(w) - D for the w that belongs to beta; `at_rest` follows."""
         sums = np.empty(2)
-        duality(*self.kind, *self.rows, self.y, self.c, self.beta, self.w, sums, self.at_rest)  # type: ignore[call-arg]
-        half = 0.5 * float(self.w @ self.w)
-        self.state[DUAL] = -half - float(sums[1])
-        return half + float(sums[0]), float(self.state[DUAL])
+        duality(*self.kind, *self.rows, self.y, self.c, self.beta, w, sums, self.at_rest)  # type: ignore[call-arg]
+        half = 0.5 * float(w @ w)
+        return half + float(sums[0]), 2.0 * half + float(sums[0]) + float(sums[1])
+
+    def _add_to_average(self) -> None:
+        if not self.sum.size:
+            self.sum = np.zeros_like(self.w)
+        self.sum += self.w
+        self.samples += 1
 
     def wake(self) -> None:
         """Rows that were left out and that `values` found wanting come back."""
@@ -206,8 +244,8 @@ class Dual:
 
     def theta(self, fit_intercept: bool) -> np.ndarray:
         """The coefficients with the intercept last."""
-        d = self.n_features
-        return np.append(self.w[:d], self.bias * self.w[d]) if fit_intercept else self.w[:d].copy()
+        d, w = self.n_features, self.best
+        return np.append(w[:d], self.bias * w[d]) if fit_intercept else w[:d].copy()
 
     def solve(
         self,
@@ -225,7 +263,8 @@ class Dual:
         scale : float
             What P is multiplied by in the history.
         enough : float
-            Share of the first epoch's violations at which it ends as well, where the gap is no more than `LOOSE`.
+            Share of the first epoch's violations at which it ends as well, where the gap is no more than `LOOSE`; and
+            of a tube where the gap itself is no more than `EXCESS` of them.
         """
         self.state[ENOUGH] = enough
         precision = max(stopping.precision, 4.0 * np.finfo(float).eps)
@@ -234,13 +273,20 @@ class Dual:
         most = min(stopping.max_iter, patience)
         looks = FIRST_LOOK if FIRST_LOOK * self.data.size <= 5 * VISITS else 8
         settling = self._settling() if patience == np.inf else np.inf
+        self.averaged = averaged = self.tube and enough > 0.0
+        further = NEARER if averaged else SPARSE_LOOKS
         while True:
+            if averaged:
+                self.burst = max(1, int(looks * (1.0 - 1.0 / NEARER) / SAMPLES))
             if self.n_epochs >= settling:
                 near = self.step(most, tol, EARLY * share)
-                looks = max(looks, SPARSE_LOOKS * FIRST_LOOK)
+                looks = max(looks, SPARSE_LOOKS * FIRST_LOOK) if not averaged else looks
             else:
-                until = int(min(most, looks, settling))
-                near = self.ascend(max(1, until - self.n_epochs), tol, share)
+                left = max(1, int(min(most, looks, settling)) - self.n_epochs)
+                early = not averaged or looks <= FIRST_LOOK
+                near = self.ascend(left if early else min(self.burst, left), tol, share)
+            if averaged and looks > FIRST_LOOK:
+                self._add_to_average()
             step = min(self.n_epochs, int(most))
             if not (near or step >= min(most, looks)):
                 continue
@@ -249,6 +295,8 @@ class Dual:
             stopping.record(step, scale * P, np.array([gap]), self.w)
             ended = step >= most or self.state[WORST] <= tol
             settled = gap <= LOOSE and self.state[SUM] <= enough * self.state[FIRST_SUM]
+            if averaged and step >= SLOW and gap <= LOOSE:
+                settled |= P - D <= EXCESS * enough * self.state[FIRST_SUM] * float(self.c.min())
             if settled:
                 precision = max(gap, precision)
             elif self.state[SUM] <= enough * self.state[FIRST_SUM]:
@@ -257,7 +305,7 @@ class Dual:
                 break
             if near:
                 share *= min(0.5, max(0.02, 0.5 * precision / gap))
-            looks *= 1 if step < looks else SPARSE_LOOKS
+            looks = looks if step < looks else int(np.ceil(further * looks))
             self.wake()
         theta, reason = (
             self.theta(fit_intercept),
