@@ -104,14 +104,11 @@ class Risk:
         K, d = self.n_outputs, self.n_features
         bend = np.full(d + 1, self.penalty.curvature)
         bend[d] = self.intercept_penalty
-        diagonal = np.arange(d + 1)
+        diagonals = np.einsum("kjlj->klj", hessian)  # a view
         for k in range(K):
-            hessian[k, diagonal, k, diagonal] += bend
+            diagonals[k, k] += bend
         if isinstance(self.loss, SoftmaxLoss):
-            free = np.flatnonzero(bend == 0.0)
-            for k in range(K):
-                for l in range(K):
-                    hessian[k, free, l, free] += 1.0 / K
+            diagonals[:, :, bend == 0.0] += 1.0 / K
         D = d + self.fit_intercept
         return hessian[:, :D, :, :D].reshape(K * D, K * D)
 

@@ -239,7 +239,7 @@ class LogisticRegressionCV(LogisticGrid):
         )
         scoring = None if self.scoring == "warn" else self.scoring
         score = scoring_of(scoring, self.classes_, given, parameters)
-        tasks = [Task(fold, ratio, fold.start) for fold in folds for ratio in ratios]
+        tasks = [Task(fold, ratio) for fold in folds for ratio in ratios]
         self._fit_paths(tasks, score, training)
         self._keep(tasks, len(folds), ratios)
         self._choose(training, counts, factors)

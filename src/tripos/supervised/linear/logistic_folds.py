@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,14 @@ class Fold:
 
 @dataclass
 class Task:
-    """The path of one fold for one share of L1: where it stands, and what it has found so far."""
+    """The path of one fold for one share of L1: where it stands, and what it has found so far.
 
-    fold: Fold
+    The copies of the fold's rows are made when its turn comes, so that there are only as many as threads.
+    """
+
+    fold: Callable[[], Fold]
     l1_ratio: float
-    theta: np.ndarray
+    theta: np.ndarray | None = None
     coefs: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     n_iter: list[int] = field(default_factory=list)
@@ -73,8 +77,8 @@ def make_folds(
     tests: list[np.ndarray],
     make: Callable[[Blocks, Counts], Problem],
     n_classes: int,
-) -> list[Fold]:
-    """Folds of rows in memory.
+) -> list[Callable[[], Fold]]:
+    """What makes the folds of rows in memory.
 
     Parameters
     ----------
@@ -91,15 +95,17 @@ def make_folds(
 
     n_bytes = X.data.nbytes if hasattr(X, "indptr") else X.nbytes
     shared = [part(test) for _, test in splits] if n_bytes > COPIED and is_partition(splits, len(y)) else None
-    folds = []
-    for k, (train, test) in enumerate(splits):
+
+    def fold(k: int) -> Fold:
+        train, test = splits[k]
         mine = part(test) if shared is None else shared[k]
         others = [part(train)] if shared is None else [p for j, p in enumerate(shared) if j != k]
         blocks = row_blocks(others) if len(others) > 1 else row_blocks(*others[0])
         counts = count(blocks, n_classes)
         problem = make(blocks, counts)
-        folds.append(Fold(problem, problem.base_rates(counts.weights), *mine, tests[k]))
-    return folds
+        return Fold(problem, problem.base_rates(counts.weights), *mine, tests[k])
+
+    return [partial(fold, k) for k in range(len(splits))]
 
 
 def is_partition(splits: list[Indices], n_rows: int) -> bool:
@@ -124,14 +130,16 @@ def advance(
     how : dict
         solver, tol, max_iter.
     """
+    fold = task.fold()
+    theta = fold.start if task.theta is None else task.theta
     for C in Cs:
-        problem = task.fold.problem.at(float(C), task.l1_ratio)
+        problem = fold.problem.at(float(C), task.l1_ratio)
         stopping = problem.stopping(how["tol"], how["max_iter"])
-        result, _ = problem.solve(task.theta, stopping, how["solver"], warm=bool(task.scores))
-        task.theta = result.x
+        result, _ = problem.solve(theta, stopping, how["solver"], warm=bool(task.scores))
+        task.theta = theta = result.x
         W, b = problem.risk.coefficients(result.x)
         task.coefs.append(np.column_stack([W, b]) if problem.risk.fit_intercept else W.copy())
-        task.scores.append(score(model(W, b), task.fold))
+        task.scores.append(score(model(W, b), fold))
         task.n_iter.append(max(result.n_iter, min(1, how["max_iter"])))
         task.losses.append(float(result.fun))
         task.unconverged += not result.converged
@@ -157,7 +165,10 @@ def scoring_of(
     scorer = with_labels(get_scorer(scoring), classes)
 
     def score(model: LogisticModel, fold: Fold) -> float:
-        return float(scorer(model, fold.X, y[fold.test], **parameters(fold.test)))
+        routed = parameters(fold.test)
+        if scoring == "neg_log_loss" and not routed and fold.s is None:
+            return _log_likelihood(model, fold)  # scikit-learn's checks take as long as a third of the fits
+        return float(scorer(model, fold.X, y[fold.test], **routed))
 
     return score
 
@@ -175,6 +186,13 @@ def with_labels(scorer: Any, classes: np.ndarray) -> Any:
         labels=classes,
         **{**positive, **getattr(scorer, "_kwargs", {})},
     )
+
+
+def _log_likelihood(model: LogisticModel, fold: Fold) -> float:
+    """Minus the mean log loss, with probabilities held off 0 and 1 as scikit-learn does."""
+    p = model.predict_proba(fold.X)[np.arange(len(fold.y)), fold.y]
+    least = np.finfo(p.dtype).eps
+    return float(np.mean(np.log(np.clip(p, least, 1.0 - least))))
 
 
 def _accuracy(model: LogisticModel, fold: Fold) -> float:
