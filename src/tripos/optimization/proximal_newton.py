@@ -34,6 +34,10 @@ SWEEPS = 8  # of coordinate descent between two steps on a face
 MULTIPLIED = 4e5  # numbers in sweeps that are tried before a step on a face: of 15 coordinates 760 sweeps
 CALL = 20  # numbers in the time that a coordinate takes beside its row
 ROUNDS = 60
+ELIMINATED = 512  # coordinates up to which those without a penalty are eliminated, which copies the matrix
+SINGULAR = (
+    1e-10  # share of a diagonal element left by its factorisation, at which a matrix counts as singular
+)
 BALANCE = 0.25  # sweeps before a step on a face of k out of p coordinates, in units of k^2 / p
 INNER = 0.01  # violation left in a quadratic lasso, as a share of the one it began with
 RIDGE = (
@@ -98,7 +102,40 @@ def quadratic_lasso(H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray,
     -------
     ndarray of shape (p,)
     """
-    H = np.ascontiguousarray(H)
+    free = np.flatnonzero(l1 == 0.0)
+    if 0 < len(free) < len(g) <= ELIMINATED:
+        found = _without_free(H, g, l1, x, tol, free)
+        if found is not None:
+            return found
+    return _descend(np.ascontiguousarray(H), g, l1, x, tol)
+
+
+def _without_free(
+    H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray, tol: float, free: np.ndarray
+) -> np.ndarray | None:
+    """The same by way of the coordinates that have a penalty, with the best of the others for each d of theirs.
+
+    With E and F the free ones and the rest, d_E = -H_EE^-1 (g_E + H_EF d_F). That takes an intercept out, beside
+    which columns far from zero are all alike: softmax on wine, unscaled, at C = 10 went from 140 to 8 ms. None where
+    H_EE is singular.
+    """
+    rest = np.flatnonzero(l1)
+    H_EE, H_FE = H[free[:, None], free], H[rest[:, None], free]
+    factor, failed = lapack.dpotrf(H_EE, lower=1)
+    if failed or not (np.diag(factor) ** 2 > SINGULAR * np.diag(H_EE)).all():
+        return None
+    right = np.column_stack([g[free], H_FE.T])
+    solved = lapack.dpotrs(factor, right, lower=1)[0]
+    less = H_FE @ solved
+    d = np.empty_like(g)
+    reduced = H[rest[:, None], rest] - less[:, 1:]
+    d[rest] = _descend(np.ascontiguousarray(reduced), g[rest] - less[:, 0], l1[rest], x[rest], tol)
+    d[free] = -(solved[:, 0] + solved[:, 1:] @ d[rest])
+    return d
+
+
+def _descend(H: np.ndarray, g: np.ndarray, l1: np.ndarray, x: np.ndarray, tol: float) -> np.ndarray:
+    """Sweeps and steps on faces in turn."""
     d, Hd = np.zeros_like(g), np.zeros_like(g)
     p = len(g)
     sweeps = least = max(SWEEPS, int(MULTIPLIED / max(1, p * (p + CALL))))
