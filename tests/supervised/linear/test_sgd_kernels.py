@@ -147,6 +147,19 @@ def test_a_walk_goes_where_the_written_out_walk_goes(name, schedule, strength, f
     assert penalty == pytest.approx(h[kernels.L1] * np.abs(w).sum() + 0.5 * h[kernels.L2] * w @ w, rel=1e-6)
 
 
+def test_long_csr_rows_walk_beside_dense_rows():
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(60, 90))
+    X[np.arange(90) >= rng.integers(20, 90, 60)[:, None]] = 0.0
+    y, s = targets("hinge", 60, rng), np.ones(60)
+    order, h = rng.permutation(60).astype(np.uint32), settings()
+    assert X.astype(bool).sum() > kernels.LONG * 60
+    sparse, dense = (
+        kernel_walk("hinge", kernels.OPTIMAL, Z, y, s, order, h)[0] for Z in (sp.csr_array(X), X)
+    )
+    np.testing.assert_allclose(sparse, dense, rtol=1e-10, atol=1e-12)
+
+
 def test_float32_rows_walk_beside_float64_rows():
     rng = np.random.default_rng(3)
     X, y, s = rng.normal(size=(200, 5)), targets("hinge", 200, rng), np.ones(200)

@@ -92,7 +92,7 @@ class Piece:
         kernels.neighbours(self.y, self.rows, min(self.n_rows - 1, PAIRS), moments)
         first, second, squares, other_squares, product = moments
         variance = float(np.sqrt(max(squares - first**2, 0.0) * max(other_squares - second**2, 0.0)))
-        return variance == 0.0 or abs(product - first * second) > ALIKE * variance
+        return variance == 0.0 or bool(abs(product - first * second) > ALIKE * variance)
 
     @property
     def work(self) -> int:
