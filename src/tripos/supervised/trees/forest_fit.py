@@ -161,17 +161,22 @@ def _centers(binning: Binning, X: Any) -> np.ndarray:
     """A value for each bin, between which random cuts are drawn: halfway between its bounds; then every sixteenth again."""
     centers = np.zeros((binning.n_features, 256 + 16))
     by_column = sp.csc_array(X) if sp.issparse(X) else None
+    if by_column is None:
+        lows, highs = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)  # NaN where no cell is known
     for j in range(binning.n_features):
         if binning.categorical[j]:
             continue
         cuts = binning.cuts[binning.starts[j] : binning.starts[j + 1]]
+        ends = (0.0, 0.0)
         if by_column is None:
-            known = X[:, j]
+            if lows[j] == lows[j]:
+                ends = float(lows[j]), float(highs[j])
         else:
             known = by_column.data[by_column.indptr[j] : by_column.indptr[j + 1]]
             known = np.append(known, np.zeros(int(len(known) < X.shape[0]), X.dtype))
-        known = known[~np.isnan(known)]
-        ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+            known = known[~np.isnan(known)]
+            if len(known):
+                ends = float(known.min()), float(known.max())
         middle = (cuts[1:] + cuts[:-1]) / 2
         first, last = (min(ends[0], *cuts[:1]), max(ends[1], *cuts[-1:])) if len(cuts) else (ends[0], ends[1])
         line = np.concatenate([[first], middle, [last]]) if len(cuts) else np.array([first])
@@ -417,7 +422,7 @@ def plant(trees: list[Grown], target: Target, known: LeafForest | None) -> LeafF
         ends, n_answers = [np.arange(D + 1)], D
     n_parts = int(ends[0][-1])
     for tree in trees:
-        lists["words"].append(tree.words + U(n_nodes))
+        lists["words"].append(tree.words)
         if some:
             lists["levels"].append(np.where(tree.levels >= 0, tree.levels + np.int32(n_sets), np.int32(-1)))
         if not target.scalar:
@@ -431,10 +436,14 @@ def plant(trees: list[Grown], target: Target, known: LeafForest | None) -> LeafF
         n_nodes, n_sets = n_nodes + len(tree.words), n_sets + len(tree.bits)
         starts.append(n_nodes)
     everyone: list[Any] = [*([] if known is None else [known]), *trees]
+    joined = [lists["words"], *([getattr(tree, name) for tree in everyone] for name in ("values", "rows"))]
+    words, values, rows = parallel(np.concatenate, joined)
+    for start, end in zip(starts[-len(trees) - 1 : -1], starts[-len(trees) :]):
+        words[start:end] += U(start)
     return LeafForest(
-        words=np.concatenate(lists["words"]),
-        values=np.concatenate([tree.values for tree in everyone]),
-        rows=np.concatenate([tree.rows for tree in everyone]),
+        words=words,
+        values=values,
+        rows=rows,
         starts=np.array(starts, dtype=np.int64),
         levels=np.concatenate(lists["levels"]) if some else np.empty(0, np.int32),
         level_bits=np.concatenate(

@@ -30,7 +30,6 @@ from tripos.supervised.trees.forest_rows import (
     MIN_WEIGHT,
     N_PROGRESS,
     N_TRIED,
-    NARROW,
     NODES,
     OPEN,
     RANDOM_CUTS,
@@ -53,6 +52,7 @@ if TYPE_CHECKING:
 
 U, W32 = np.uint64, np.uint32
 ROW, CLASS = W32(0x7FFFFFFF), W32(31)
+NARROW = 32  # below a share of 1/32 of the rows cells are read row by row
 FEW = 32  # rows up to which bins are read and compared in one loop
 PADDING = 16  # bytes behind a node's bins that count for nothing
 FEATURE_OF, BIN_OF, BUFFER, LEFT, LEFT_SECOND, N_BEST = range(6)

@@ -5,6 +5,7 @@ Many rows without missing cells go through nodes of 32 bits (`forest_compact`), 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ TOGETHER = 1024  # rows that go through a tree before the next one
 FEWER = 512  # as many where nodes have 32 bits: their bins stay in the cache
 ROWS_PER_PIECE = 1 << 12
 DENSE_CELLS = 1 << 18  # of a block of CSR rows that is written out at a time
+FEATURE_PART = 2 if sys.byteorder == "little" else 1  # of a word's four
 MANY_ROWS = 64  # from which 32-bit nodes are written
 
 
@@ -132,7 +134,7 @@ class LeafWalker:
 
     def __init__(self, forest: LeafForest, binning: Binning) -> None:
         words = forest.words
-        features = ((words >> U(32)) & FEATURES).astype(np.intp)
+        features = words.view(np.uint16)[FEATURE_PART::4]
         counts = np.bincount(features, minlength=binning.n_features)
         counts[0] -= (len(words) + forest.n_trees) // 2  # leaves, whose feature is written as 0
         used = np.flatnonzero(counts)
