@@ -26,15 +26,19 @@ from typing import Any
 
 import numpy as np
 
-from tripos.optimization.coordinate_columns import FEW, DenseColumns, DenseStore, SparseColumns
-from tripos.optimization.coordinate_gram import REST, Listener, Order, Quadratic, Rules, Solution, cyclic
+from tripos.optimization.coordinate_columns import FEW, DenseColumns, PlacedStore, SparseColumns, SparseStore
+from tripos.optimization.coordinate_gram import Listener, Order, Quadratic, Rules, Solution, cyclic
 from tripos.optimization.coordinate_kernels import distances, gap_of, screen, suspects
 from tripos.optimization.coordinate_sweeps import Sweeps
 
-SNAPSHOTS = 64  # residuals at which products were computed that are remembered
+SNAPSHOTS = (
+    64  # residuals at which products were computed that are remembered, where they take no more than ...
+)
+LEAST_SNAPSHOTS, SNAPSHOT_BYTES = 8, 1 << 20
 ENTRANTS = 100  # columns that enter at once, or as many as there are in the solution
 GRAM_COLUMNS = 4096  # columns of a working set up to which their products are kept
-LEAST_GRAM, GRAM_SHARE = 1 << 21, 32  # bytes of them beside columns that are read as they lie: or a 32nd of X
+LEAST_GRAM, GRAM_SHARE = 1 << 19, 64  # bytes of them beside columns that are read as they lie: or a 64th of X
+COLUMN_REST = 0.3  # what `REST` is where descent goes over the columns, each step of which looks at all rows
 INNER = 0.3  # share of the goal that descent on the working set has to reach
 EASE = 0.01  # share of the gap that it has to reach while columns still enter
 FINER = 0.01  # share of the goal in the next round, where a round without new columns did not reach it
@@ -75,6 +79,7 @@ class WorkingSet:
         self.r = y.copy()
         self.store = columns.store()
         self.members = np.empty(0, dtype=np.int64)
+        self.most = GRAM_COLUMNS
         self.quadratic: Quadratic | None = Quadratic(np.empty((0, 0)), np.empty(0), 0, self.y2)
         self.w = np.empty(0)  # once there are too many columns for `quadratic`
         self.settled = columns.square == 0.0  # in the set, or known to be zero
@@ -83,16 +88,11 @@ class WorkingSet:
         products = np.where(columns.square > 0.0, self.known, 0.0)
         self._largest = float(products.max(initial=0.0)), -float(products.min(initial=0.0))
         self.version = np.zeros(d, dtype=np.int64)  # ... at which of the residuals
-        self.snapshots = np.empty((int(np.clip(d // 16, 2, SNAPSHOTS)), len(y)))
+        remembered = min(SNAPSHOTS, max(LEAST_SNAPSHOTS, SNAPSHOT_BYTES // self.y.nbytes))
+        self.snapshots = np.empty((int(np.clip(d // 16, 2, remembered)), len(y)))
         self.snapshots[0] = y
         self.taken, self.oldest = 1, 0
         self._room = np.empty(d, dtype=np.int64)
-        self.most = GRAM_COLUMNS
-        if not isinstance(
-            self.store, DenseStore
-        ):  # descent on columns as they lie takes no memory, and as much time
-            share = max(LEAST_GRAM, columns.n_bytes // GRAM_SHARE)
-            self.most = min(GRAM_COLUMNS, int(np.sqrt(share / 8)))
 
     def start(self, w: np.ndarray) -> None:
         """Start from these coefficients."""
@@ -116,6 +116,10 @@ class WorkingSet:
         self.settled[:] = self.columns.square == 0.0
         self.settled[self.members] = True
         self._resting = False
+        # Descent on columns as they lie takes no memory and as much time; of few numbers each it comes to rest late.
+        if isinstance(self.store, PlacedStore) or (isinstance(self.store, SparseStore) and rules.eased):
+            share = max(LEAST_GRAM, self.columns.n_bytes // GRAM_SHARE)
+            self.most = min(GRAM_COLUMNS, int(np.sqrt(share / 8)))
         done, stuck = 0.0, 0
         if self.once and not len(self.members) and self.order is cyclic:
             self.once = False
@@ -153,7 +157,9 @@ class WorkingSet:
                 1, self.columns.n_features
             )  # a sweep over few is part of one
             sweeps = int(np.ceil((rules.max_iter - done) / share))
-            made = self._descend(rules, target * FINER**stuck, sweeps, 0.0 if stuck else REST * rules.tol)
+            made = self._descend(
+                rules, target * FINER**stuck, sweeps, 0.0 if stuck else COLUMN_REST * rules.tol
+            )
             stuck = stuck + 1 if not len(new) else 0
             done += share * made
         coefficients = np.zeros(self.columns.n_features)
@@ -255,7 +261,7 @@ class WorkingSet:
             return
         cross = self.store.cross(first)
         cross[np.arange(len(new)), np.arange(first, first + len(new))] = self.columns.square[new]
-        self.quadratic.append(cross, self.first[new], q)
+        self.quadratic.append(cross, self.first[new], q, self.most)
 
     def _move(self, w: np.ndarray) -> None:
         """Puts the coefficients of the set to w."""
@@ -274,7 +280,7 @@ class WorkingSet:
         if self.quadratic is not None:
             before = self.quadratic.w[:m].copy()
             done = self.quadratic.descend(rules, target, sweeps, self.order)
-            self._resting = self.quadratic.ended
+            self._resting = self.quadratic.rested
             self.store.subtract(self.quadratic.w[:m] - before, self.r)
             return done
         threshold = target * (target / self.y2)  # the gap is of first order in the moves, F of second

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from tripos.compute.arrays import kernel_array
 from tripos.compute.budget import require
-from tripos.compute.threads import parallel
+from tripos.compute.threads import blas_threads, parallel
 from tripos.optimization.coordinate_kernels import (
     all_products,
     column_descent,
@@ -302,12 +302,13 @@ class PlacedStore:
         width = max(8, PIECE_NUMBERS // rows)
         own, others = np.empty(len(new) * rows), np.empty(min(width, max(1, first)) * rows)
         out = np.zeros((len(new), m))
-        for start in range(0, n, rows):
-            A = self._piece(new, start, min(rows, n - start), own)
-            for k in range(0, first, width):
-                B = self._piece(self.members[k : min(k + width, first)], start, A.shape[1], others)
-                out[:, k : k + len(B)] += A @ B.T
-            out[:, first:] += A @ A.T
+        with blas_threads(1):  # pieces too small for more
+            for start in range(0, n, rows):
+                A = self._piece(new, start, min(rows, n - start), own)
+                for k in range(0, first, width):
+                    B = self._piece(self.members[k : min(k + width, first)], start, A.shape[1], others)
+                    out[:, k : k + len(B)] += A @ B.T
+                out[:, first:] += A @ A.T
         return out
 
     def _piece(self, columns: np.ndarray, start: int, rows: int, room: np.ndarray) -> np.ndarray:

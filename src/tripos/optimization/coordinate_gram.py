@@ -128,14 +128,15 @@ class Quadratic:
         self.G, self.c, self.m, self.y2 = G, c, m, y2
         self.q, self.w = c.copy(), np.zeros_like(c)
         self.gap = np.inf
-        self.ended = False
+        self.ended = self.rested = False
         self._out = np.zeros(2)
 
-    def append(self, cross: np.ndarray, c: np.ndarray, q: np.ndarray) -> None:
-        """Adds columns, from their products with all (k, m + k), with y and with the residual."""
+    def append(self, cross: np.ndarray, c: np.ndarray, q: np.ndarray, most: int) -> None:
+        """Adds columns, from their products with all (k, m + k), with y and with the residual; there will never be
+        more than `most`."""
         first, m = self.m, self.m + len(cross)
         if m > len(self.G):
-            self._grow(max(m, 2 * len(self.G)))
+            self._grow(max(m, min(2 * len(self.G), most)))
         self.G[first:m, :m] = cross
         self.G[:first, first:m] = cross[:, :first].T
         self.c[first:m], self.q[first:m], self.w[first:m] = c, q, 0.0
@@ -165,7 +166,7 @@ class Quadratic:
         """Sweeps until the gap is at most `target` or the coefficients stand still; returns how many."""
         done = 0
         solvable = order is cyclic
-        self.ended = False
+        self.ended = self.rested = False
         while done < sweeps and not self.ended:
             burst = _sweeps_worth_a_system(int(np.count_nonzero(self.w[: self.m])), self.m)
             step = min(burst, sweeps - done)
@@ -187,6 +188,7 @@ class Quadratic:
             rules.tol * self.y2, REST * rules.tol, order, sweeps, self._out,
         )  # fmt: skip
         self.gap, self.ended = max(float(self._out[0]), 0.0), bool(self._out[1])
+        self.rested = bool(self._out[1] == 2.0)
         return int(made)
 
     def _solve_support(self, rules: Rules) -> bool:

@@ -73,7 +73,7 @@ def gram_descent(  # type: ignore[no-untyped-def]
     Ends at the gap `target`; or where no coefficient moves by more than `rest` of the largest and the gap is
     within `allowed`. Sweeps over all columns alternate with sweeps over those that are not zero. `order` holds
     the columns to visit, sweep by sweep; empty means one after the other. Writes the gap to out[0], and to
-    out[1] whether it ended; returns the sweeps done.
+    out[1] how it ended: 1 at the target, 2 at rest, 0 not yet; returns the sweeps done.
     """
     done = 0
     complete = True
@@ -103,8 +103,10 @@ def gram_descent(  # type: ignore[no-untyped-def]
         still = moved <= rest * largest
         if complete or still or idle == 10:
             out[0] = gram_gap(c, q, w, m, y2, l1, l2, positive)
-            if out[0] <= target or (complete and (moved == 0.0 or (still and out[0] <= allowed))):
+            if out[0] <= target:
                 out[1] = 1.0
+            elif complete and (moved == 0.0 or (still and out[0] <= allowed)):
+                out[1] = 2.0
         complete = still or idle >= 10 or order.size > 0
         if complete:
             idle = 0

@@ -139,14 +139,18 @@ class Paths:
         picked: Any = slice(rows[0], rows[-1] + 1) if consecutive else rows
         return row_moments(self.X[picked], self.y[picked], weight)
 
-    def _path(self, problem: LassoProblem, k: int) -> tuple[np.ndarray, np.ndarray, list[Solution]]:
-        """Coefficients (n_alphas, n_features), intercepts (n_alphas,), and what did not converge."""
-        W, unfinished = np.empty((len(self.alphas[k]), len(problem.x_mean))), []
+    def _path(self, problem: LassoProblem, k: int) -> tuple[Any, np.ndarray, list[Solution]]:
+        """Coefficients (n_alphas, n_features), in CSR for sparse rows; intercepts (n_alphas,); what did not
+        converge."""
+        shape = len(self.alphas[k]), len(problem.x_mean)
+        W: Any = sp.lil_array(shape) if sp.issparse(self.X) else np.empty(shape)
+        unfinished = []
         path = problem.walk(self.alphas[k], self.ratios[k], eased=True, **self.options)
         for i, solution in enumerate(path):
             W[i] = solution.w
             if not solution.converged:
-                unfinished.append(replace(solution, w=solution.w[:0]))
+                unfinished.append(replace(solution, w=np.empty(0)))
+        W = W.tocsr() if sp.issparse(W) else W
         return W, problem.y_mean[0] - W @ problem.x_mean, unfinished
 
     def _from_moments(
@@ -174,7 +178,7 @@ class Paths:
     def _row_errors(self, W: np.ndarray, b: np.ndarray, fold: Fold) -> np.ndarray:
         """From the rows themselves, by the columns that are used."""
         if sp.issparse(self.X):
-            scores = self.X[fold.test] @ W.T
+            scores = (self.X[fold.test] @ W.T).toarray()
         else:
             used = np.flatnonzero(W.any(axis=0))
             scores = self.X[np.ix_(fold.test, used)] @ W[:, used].T

@@ -21,6 +21,7 @@ from tripos.inputs import FLOATS
 from tripos.supervised.linear.lasso_problem import LassoProblem, order_of, warn_unconverged
 
 SOLVER_PARAMETERS = {"tol": 1e-4, "max_iter": 1000, "random_state": None, "selection": "cyclic"}
+NOTHING = np.empty(0)
 IGNORED = {"do_screening", "X_offset", "X_scale"}  # of scikit-learn's own calls
 
 
@@ -182,9 +183,9 @@ def enet_path(
     start = None if coef_init is None else np.asarray(coef_init, np.float64)
     solutions, kept = [], []
     for solution in problem.walk(strengths, l1_ratio, positive=positive, start=start, **settings):
-        inside = np.flatnonzero(solution.w)
-        kept.append((inside.astype(np.int32), solution.w[inside]))
-        solutions.append(replace(solution, w=solution.w[:0]))
+        inside = np.flatnonzero(solution.w).astype(np.int32)
+        kept.append((inside, solution.w[inside]))
+        solutions.append(replace(solution, w=NOTHING))
     weight = problem.weight
     del problem, solution  # the products of columns go before the coefficients come
     unfinished = [solution for solution in solutions if not solution.converged]
