@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Peer
 from sklearn.preprocessing import StandardScaler
@@ -321,6 +321,14 @@ def test_a_quadratic_lasso_is_solved_to_the_end(seed, singular):
         g, l1 = H @ g, np.ones_like(l1)
     d = quadratic_lasso(H, g, l1, x, 1e-9)
     assert violations(x + d, g + H @ d, l1).max() < 1e-6
+
+
+def test_an_intercept_beside_columns_far_from_zero_does_not_slow_the_steps_down():
+    X, y = load_wine(
+        return_X_y=True
+    )  # not scaled: 100 steps were not enough while sweeps had to move the intercepts
+    model = LogisticRegression(solver="saga", l1_ratio=0.5, C=10.0).fit(X, y)
+    assert model.n_iter_[0] <= 20
 
 
 def test_the_least_subgradient_is_zero_where_the_conditions_hold():
