@@ -35,6 +35,7 @@ def test_trees_are_the_same_whoever_parts_the_rows(monkeypatch):
     for threads, least in (("1", 1 << 16), ("2", 50), ("4", 50)):
         monkeypatch.setenv("TRIPOS_NUM_THREADS", threads)
         monkeypatch.setattr(grow, "PARALLEL_ROWS", least)
+        monkeypatch.setattr(grow, "SEVERAL", 2)
         model = HistGradientBoostingRegressor(max_iter=8, early_stopping=False, categorical_features=[4])
         found.append(model.fit(X, y).predict(X))
     np.testing.assert_array_equal(found[0], found[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tripos.compute import kernel
-from tripos.compute.threads import parallel
+from tripos.compute.threads import parallel, thread_count
 from tripos.metrics.quantile import weighted_quantile
 from tripos.objective.losses import (
     ABSOLUTE_CODE,
@@ -34,6 +34,7 @@ CONSTANT = (
 )  # h_i = w_i; far from y Huber's loss has no curvature
 ROWS_PER_PIECE = 1 << 15
 PACKED_ROWS = 1 << 17  # a piece of packing
+ROWS_OF_TWO = 1 << 19  # below so many two threads take longer than one
 MOST_REPEATS = (
     2.0**30
 )  # rows that integer weights may stand for; above, weights are rounded with the gradients
@@ -158,9 +159,13 @@ class Gradients:
     def update(self) -> float:
         """Slopes and curvatures at the scores; returns the mean loss."""
         n = self.scores.shape[1]
-        pieces = parallel(self._update_rows, range(0, n, ROWS_PER_PIECE))
+        pieces = parallel(self._update_rows, range(0, n, ROWS_PER_PIECE), self._threads())
         self.totals = np.sum(pieces, axis=0)
         return float(self.totals[:, 0].mean()) / self.total_weight
+
+    def _threads(self) -> int | None:
+        """How many threads share the rows, None for all."""
+        return 1 if self.scores.shape[1] < ROWS_OF_TWO and thread_count() < 3 else None
 
     def _update_rows(self, start: int) -> np.ndarray:
         rows = slice(start, min(start + ROWS_PER_PIECE, self.scores.shape[1]))
@@ -217,7 +222,7 @@ class Gradients:
             else:
                 pack_weighted(slope[rows], curvature[rows], self.weight[rows], whole, gs, hs, packed[rows])
 
-        parallel(piece, range(0, len(slope), PACKED_ROWS))
+        parallel(piece, range(0, len(slope), PACKED_ROWS), self._threads())
         return 1 / gs, 1 / hs
 
     def renew(self, tree: Grown, k: int, rate: float) -> None:

@@ -146,6 +146,7 @@ from tripos.supervised.trees.split import (
 U = np.uint64
 GROWTH = {"leaf-wise": BEST_FIRST, "depth-wise": BY_LEVEL}
 PARALLEL_ROWS = 1 << 17  # rows of a node that threads part together
+SEVERAL = 3  # threads from which they do: two lost to one what handing over and joining cost
 POOL_BYTES = 1 << 28  # of histograms; a leaf that finds no room has its own added up again
 
 
@@ -400,7 +401,7 @@ class Grown:
     def add_to(self, scores: np.ndarray) -> None:
         """Adds the leaves' values to the scores (float32) of their rows."""
         what = (len(self.leaves), self.leaves, self.rows, self.values, scores)
-        if self.n_rows < PARALLEL_ROWS:
+        if self.n_rows < PARALLEL_ROWS or thread_count() < SEVERAL:
             add_values(*what, 0, self.n_rows)
             return
         edges = np.linspace(0, self.n_rows, thread_count() + 1).astype(np.int64).tolist()
@@ -547,7 +548,7 @@ class Grower:
         several = thread_count() > 1
         integers[COUNTED], integers[SUBSET], integers[SEED] = counted, rows is not None, seed
         integers[WORK] = PARALLEL_WORK if several else 50 * PARALLEL_WORK
-        integers[PART_ROWS] = PARALLEL_ROWS if several else 1 << 40
+        integers[PART_ROWS] = PARALLEL_ROWS if thread_count() >= SEVERAL else 1 << 40
         numbers[G_UNIT], numbers[H_UNIT] = units
         numbers[SMOOTHING] = self.how.smoothing * mean_hessian
         numbers[SUPPORT] = self.how.support * mean_hessian
