@@ -159,9 +159,9 @@ CASES = [
         for where, text, data in (("sms", "SMS", _sms), ("enron", "Enron", _enron))
     ),
     _case(
-        "linear-svr-20k-x-50",
-        "linear SVR, 20k × 50",
-        lambda: sets.regression(20_000, 50),
+        "linear-svr-5k-x-50",
+        "linear SVR, 5k × 50",
+        lambda: sets.regression(5_000, 50),
         _pair("LinearSVR"),
         goals={SKL: 1.5},
     ),

@@ -313,3 +313,11 @@ def test_several_targets_and_unknown_parameters_of_a_path_are_refused():
         lasso_path(X, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="Unexpected.*speed"):
         lasso_path(X, y, speed=3)
+
+
+def test_folds_of_sparse_rows_choose_what_those_of_the_array_do():
+    X, y = sp.random_array((60, 30), density=0.3, rng=np.random.default_rng(0), format="csr"), np.arange(60.0)
+    sparse, dense = (
+        LassoCV(alphas=5, cv=3).fit(rows, y + X[:, [0]].toarray()[:, 0] * 50) for rows in (X, X.toarray())
+    )
+    np.testing.assert_allclose(sparse.mse_path_, dense.mse_path_, rtol=1e-3)

@@ -139,18 +139,19 @@ class Paths:
         picked: Any = slice(rows[0], rows[-1] + 1) if consecutive else rows
         return row_moments(self.X[picked], self.y[picked], weight)
 
-    def _path(self, problem: LassoProblem, k: int) -> tuple[Any, np.ndarray, list[Solution]]:
-        """Coefficients (n_alphas, n_features), in CSR for sparse rows; intercepts (n_alphas,); what did not
-        converge."""
+    def _path(
+        self, problem: LassoProblem, k: int, *, sparse: bool = False
+    ) -> tuple[Any, np.ndarray, list[Solution]]:
+        """Coefficients (n_alphas, n_features), in CSR if wanted; intercepts (n_alphas,); what did not converge."""
         shape = len(self.alphas[k]), len(problem.x_mean)
-        W: Any = sp.lil_array(shape) if sp.issparse(self.X) else np.empty(shape)
+        W: Any = sp.lil_array(shape) if sparse else np.empty(shape)
         unfinished = []
         path = problem.walk(self.alphas[k], self.ratios[k], eased=True, **self.options)
         for i, solution in enumerate(path):
             W[i] = solution.w
             if not solution.converged:
                 unfinished.append(replace(solution, w=np.empty(0)))
-        W = W.tocsr() if sp.issparse(W) else W
+        W = W.tocsr() if sparse else W
         return W, problem.y_mean[0] - W @ problem.x_mean, unfinished
 
     def _from_moments(
@@ -172,13 +173,14 @@ class Paths:
         problem = LassoProblem.of_rows(
             whole, self.y, weight, fit_intercept=self.fit_intercept, order=self.order, many=True
         )
-        W, b, unfinished = self._path(problem, k)
+        W, b, unfinished = self._path(problem, k, sparse=sp.issparse(self.X))
         return self._row_errors(W, b, fold), unfinished
 
     def _row_errors(self, W: np.ndarray, b: np.ndarray, fold: Fold) -> np.ndarray:
         """From the rows themselves, by the columns that are used."""
         if sp.issparse(self.X):
-            scores = (self.X[fold.test] @ W.T).toarray()
+            scores = self.X[fold.test] @ W.T
+            scores = scores.toarray() if sp.issparse(W) else scores
         else:
             used = np.flatnonzero(W.any(axis=0))
             scores = self.X[np.ix_(fold.test, used)] @ W[:, used].T
