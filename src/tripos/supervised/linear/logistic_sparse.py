@@ -212,7 +212,9 @@ def _by_columns(rows: list[Rows], fit_intercept: bool) -> tuple[np.ndarray, np.n
             if isinstance(part, SparseRows)
         ]
         X = (parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")).tocsc()
+        X.sum_duplicates()  # a coordinate's curvature is that of whole entries
         n, data, indices, ends = X.shape[0], X.data, X.indices, X.indptr
+        del parts, X  # so that each array is let go of once it is copied below
     if fit_intercept:
         data = np.append(data, np.ones(n, data.dtype))
         indices = np.append(indices, np.arange(n, dtype=indices.dtype))
