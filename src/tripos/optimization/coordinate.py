@@ -156,9 +156,9 @@ class WorkingSet:
             share = max(1, len(self.members)) / max(
                 1, self.columns.n_features
             )  # a sweep over few is part of one
-            sweeps = int(np.ceil((rules.max_iter - done) / share))
+            left = int(np.ceil((rules.max_iter - done) / share))
             made = self._descend(
-                rules, target * FINER**stuck, sweeps, 0.0 if stuck else COLUMN_REST * rules.tol
+                rules, target * FINER**stuck, left, 0.0 if stuck else COLUMN_REST * rules.tol
             )
             stuck = stuck + 1 if not len(new) else 0
             done += share * made

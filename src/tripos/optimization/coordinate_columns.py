@@ -22,6 +22,7 @@ from tripos.optimization.coordinate_kernels import (
     column_descent,
     column_products,
     column_sums,
+    csc_cross,
     csc_products,
     csc_subtract,
     csc_sums,
@@ -37,6 +38,7 @@ SHARED = 1 << 23  # the same where threads share the columns
 CLOSE = 100.0  # squared means, in variances, up to which they are taken out of products and not of columns
 PIECE_ROWS, PIECE_NUMBERS = 1024, 1 << 16  # of columns that are multiplied with others
 FEW = 4  # columns are taken one by one where they are fewer than this part of all
+CROSSED = 16  # columns that one call multiplies with those of the set
 EMPTY, EMPTY_F = np.empty(0, dtype=np.int64), np.empty(0)
 Descent = tuple[
     float, float, bool, float, float, np.ndarray, int
@@ -234,11 +236,6 @@ class SparseColumns(_Columns):
         """Room for a working set."""
         return SparseStore(self)
 
-    def matrix(self, columns: np.ndarray) -> Any:
-        """The columns as they are stored, in a CSC matrix of their own."""
-        whole = sp.csc_array((self.data, self.indices, self.indptr), shape=(self.n_rows, self.n_features))
-        return whole[:, columns].astype(np.float64)
-
 
 class DenseStore:
     """The columns of a working set as rows of A, in the order in which they came."""
@@ -355,8 +352,12 @@ class SparseStore:
     def cross(self, first: int) -> np.ndarray:
         """Products of the columns from `first` on with all columns of the set."""
         c, mean = self.columns, self.columns.mean[self.members]
-        product = (c.matrix(self.members[first:]).T @ c.matrix(self.members)).toarray()
-        return np.asarray(product - np.outer(c.weight * mean[first:], mean))
+        out, room = np.empty((self.m - first, self.m)), np.zeros(c.n_rows)
+        for k in range(0, len(out), CROSSED):
+            some = self.members[first + k : first + k + CROSSED]
+            csc_cross(*c.arrays, some, self.members, room, out[k : k + CROSSED])
+        out -= np.outer(c.weight * mean[first:], mean)
+        return out
 
     def products(self, r: np.ndarray, first: int = 0) -> np.ndarray:
         """x_j.r from `first` on."""

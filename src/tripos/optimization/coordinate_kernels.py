@@ -391,6 +391,23 @@ def csc_products(data, indices, indptr, columns, v, out):  # type: ignore[no-unt
         out[k] = total
 
 
+@kernel("F[::1], I[::1], I[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1]")
+def csc_cross(data, indices, indptr, some, members, room, out):  # type: ignore[no-untyped-def]
+    """out_kl = x_j.x_i for CSC columns j of `some` and i of `members`; `room` has a zero for each row."""
+    for k in range(some.size):
+        begin, end = np.uint64(indptr[some[k]]), np.uint64(indptr[some[k] + 1])
+        for t in range(begin, end):
+            room[np.uint64(indices[t])] += data[t]
+        for l in range(members.size):
+            j = members[l]
+            total = 0.0
+            for t in range(np.uint64(indptr[j]), np.uint64(indptr[j + 1])):
+                total += data[t] * room[np.uint64(indices[t])]
+            out[k, l] = total
+        for t in range(begin, end):
+            room[np.uint64(indices[t])] = 0.0
+
+
 @kernel("F[::1], I[::1], I[::1], i8[::1], f8[::1], f8[::1]")
 def csc_subtract(data, indices, indptr, columns, w, r):  # type: ignore[no-untyped-def]
     """r <- r - sum_k w_k x_j over CSC columns."""
