@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import io
 import os
 import pickle
 import shutil
@@ -30,7 +31,7 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite.binding import ffi as llvm
-from numba.core import compiler
+from numba.core import compiler, environment
 from numba.core.caching import _Cache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
@@ -207,6 +208,35 @@ def _constant(value: Any) -> str:
     return type(value).__name__
 
 
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+class _Reader(pickle.Unpickler):
+    """Reads what `dumps` wrote, without importing the modules whose functions were compiled into it.
+
+    Numba does, for their global names, which only code that holds Python objects looks at: most of what it knows of
+    arrays was imported to run a kernel that makes one.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "_rebuild_env":
+            return _environment
+        return super().find_class(module, name)
+
+
+def _environment(module: str, constants: list[Any], name: str) -> environment.Environment:
+    known = environment.lookup_environment(name)
+    if known is not None:
+        return known
+    found = environment.Environment(
+        vars(sys.modules[module]) if module in sys.modules else {"__name__": module}
+    )
+    found.consts[:] = constants
+    found.env_name = name
+    environment.Environment._memo[name] = found
+    return found
+
+
 # --- the cache ---------------------------------------------------------------------------------------------
 
 
@@ -285,7 +315,7 @@ class KernelCache(_Cache):
         if content is None:
             return None
         try:
-            return compiler.CompileResult._rebuild(context, *pickle.loads(content))
+            return compiler.CompileResult._rebuild(context, *_Reader(io.BytesIO(content)).load())
         except Exception:  # fails in many ways after an upgrade of a library; compiling anew cures all
             return None
 
