@@ -122,7 +122,8 @@ def test_a_path_over_all_products_is_that_of_its_strengths_one_by_one(eased):
     for found, rules in zip(together.walk(path), path, strict=True):
         expected = apart.solve(rules)
         np.testing.assert_allclose(found.w, expected.w, atol=1e-3 if eased else 1e-5)
-        assert found.converged and expected.converged
+        assert found.converged
+        assert expected.converged
         assert found.objective == pytest.approx(expected.objective, rel=1e-6 if eased else 1e-9)
 
 
