@@ -277,11 +277,10 @@ class DenseStore:
         return int(sweeps), int(out[0])
 
 
-class PlacedStore:
-    """Columns that are read where they lie; for their products pieces of them pass through the cache."""
+class Members:
+    """Which columns are in a working set that leaves them where they lie."""
 
-    def __init__(self, columns: DenseColumns) -> None:
-        self.columns = columns
+    def __init__(self) -> None:
         self.members = EMPTY
 
     @property
@@ -291,6 +290,14 @@ class PlacedStore:
     def append(self, new: np.ndarray) -> None:
         """Add more columns."""
         self.members = np.concatenate([self.members, new])
+
+
+class PlacedStore(Members):
+    """Columns that are read where they lie; for their products pieces of them pass through the cache."""
+
+    def __init__(self, columns: DenseColumns) -> None:
+        super().__init__()
+        self.columns = columns
 
     def cross(self, first: int) -> np.ndarray:
         """Products of the columns from `first` on with all columns of the set."""
@@ -334,20 +341,12 @@ class PlacedStore:
         return int(sweeps), int(out[0])
 
 
-class SparseStore:
+class SparseStore(Members):
     """The numbers of the columns of a working set."""
 
     def __init__(self, columns: SparseColumns) -> None:
+        super().__init__()
         self.columns = columns
-        self.members = EMPTY
-
-    @property
-    def m(self) -> int:
-        return len(self.members)
-
-    def append(self, new: np.ndarray) -> None:
-        """Add more columns."""
-        self.members = np.concatenate([self.members, new])
 
     def cross(self, first: int) -> np.ndarray:
         """Products of the columns from `first` on with all columns of the set."""

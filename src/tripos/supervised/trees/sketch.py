@@ -9,7 +9,7 @@ It keeps two things.
 Both merge: levels by union and sum, rows by keeping the smallest keys of both sides. Whatever the blocks, their order and
 who made them, the same rows are kept and the same levels are found, so a merged sketch is, to the bit, that of all rows
 at once; sketches that promise a rank only (Greenwald and Khanna; Karnin, Lang and Liberty) are not. With n rows kept the
-share of rows below a cut is wrong by more than e with probability 2 exp(-2 n e^2) at most: 0.5 % of the rows for
+share of rows below a cut is wrong by more than e with probability 2 exp(-2 n e^2) at most: 0.6 % of the rows for
 one column in a hundred.
 
 References
